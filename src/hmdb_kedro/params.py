@@ -1,0 +1,201 @@
+"""Every parameter as a typed model: types and limits here, values in `conf/*/parameters_*.yml`.
+
+`RootParams` covers all of them, so that a wrong value or an unknown key stops a run before any
+node does. Nothing heavy is imported here.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from hmdb_kedro.errors import UserError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+MODELS = ("spatial", "cnn3d_v1", "cnn3d_v2", "temporal")
+
+
+class Params(BaseModel):
+    """A branch of the parameters: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WorkParams(Params):
+    """How work is spread over clips."""
+
+    backend: Literal["threads", "processes"] = Field(description="Workers that share the clips.")
+    n_jobs: int = Field(ge=-1, description="Number of workers; -1 is one a core.")
+    batch_clips: int = Field(ge=1, description="Clips committed to the table at once.")
+
+    @field_validator("n_jobs")
+    @classmethod
+    def _some_job(cls, n_jobs: int) -> int:
+        if n_jobs == 0:
+            raise ValueError("must be -1 (one a core) or at least 1")
+        return n_jobs
+
+
+class DataPrepParams(WorkParams):
+    """Indexing, splits and validation."""
+
+    splits: Literal["official", "auto"] = Field(
+        description="Official split lists, or all parts drawn by source video."
+    )
+    source_pattern: str | None = Field(
+        description="Regular expression with a group `source`, searched in the file stem."
+    )
+    val_fraction: float = Field(ge=0, le=0.5, description="Share of training clips to validate on.")
+    test_fraction: float = Field(gt=0, lt=1, description="Share of test clips when `splits` is auto.")
+    min_frames: int = Field(ge=1, description="Clips with fewer decoded frames are too_short.")
+    min_decoded_share: Fraction = Field(
+        description="Decoded over announced frames below which a clip counts as truncated."
+    )
+    classes: tuple[str, ...] | None = Field(description="Only these classes; null for all found.")
+
+    @field_validator("source_pattern")
+    @classmethod
+    def _has_source_group(cls, pattern: str | None) -> str | None:
+        if pattern is None:
+            return None
+        try:
+            groups = re.compile(pattern).groupindex
+        except re.error as error:
+            raise ValueError(f"must be a regular expression ({error})") from None
+        if "source" not in groups:
+            raise ValueError("must have a group named source: (?P<source>…)")
+        return pattern
+
+
+class FramesParams(WorkParams):
+    """Extraction of RGB frames."""
+
+    short_side: int | None = Field(ge=16, description="Pixels of the short side; null is native.")
+    stride: int = Field(ge=1, description="Every n-th frame is kept.")
+    quality: int = Field(ge=1, le=100, description="JPEG quality.")
+
+
+class FlowParams(WorkParams):
+    """Extraction of dense optical flow."""
+
+    algorithm: Literal["farneback", "tvl1", "dis"]
+    dis_preset: Literal["ultrafast", "fast", "medium"] = Field(description="Read by `dis` alone.")
+    short_side: int = Field(ge=16, description="Pixels of the short side flow is computed at.")
+    stride: int = Field(ge=1, description="Frames between the two pictures of a pair.")
+    gamma: Annotated[float, Field(gt=0)] | Literal["auto"] | None = Field(
+        description="Brightening of grey pictures before flow (> 1 brightens); auto per clip."
+    )
+    bound_px: float = Field(gt=0, description="Displacements are clipped to +-this, in pixels.")
+    quality: int = Field(ge=1, le=100, description="JPEG quality of the stored fields.")
+
+
+class TrainParams(Params):
+    """What every model's training takes."""
+
+    image_size: int = Field(ge=16, description="Height and width of the input, in pixels.")
+    test_views: int = Field(ge=1, description="Views a clip, evenly spaced in time, when scoring.")
+    crop_scale_min: Fraction = Field(description="Smallest random crop, relative to the short side.")
+    flip: bool = Field(description="Random horizontal flip (flow: x negated).")
+    dropout: float = Field(ge=0, lt=1)
+    epochs: int = Field(ge=1)
+    samples_per_clip: int = Field(ge=1, description="Training samples a clip and epoch.")
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0, description="Peak rate of AdamW after warm-up.")
+    warmup_epochs: float = Field(ge=0, description="Epochs of linear warm-up before cosine decay.")
+    weight_decay: float = Field(ge=0)
+    label_smoothing: float = Field(ge=0, lt=1)
+    mixup: float = Field(ge=0, description="Alpha of the Beta distribution; 0 is off.")
+    patience: int | None = Field(ge=1, description="Epochs without gain before stopping; null: all.")
+    refit: bool = Field(description="Train once more on train + val for the chosen epochs.")
+    loader_threads: int = Field(ge=1, description="Threads that read and augment batches.")
+
+
+class SpatialParams(TrainParams):
+    """The spatial stream: a 2D network on single RGB frames."""
+
+    backbone: Literal["resnet50"]
+    weights: str = Field(description="imagenet, none, or the path of a Keras weights file.")
+    bn_momentum: Fraction = Field(description="Momentum of batch norm's moving averages.")
+    freeze_batch_norm: bool = Field(description="Keep the backbone's batch norm in inference mode.")
+    colour_jitter: Fraction = Field(description="Strength of brightness, contrast and saturation.")
+
+
+class Cnn3dParams(TrainParams):
+    """A 3D CNN on stacked RGB frames."""
+
+    architecture: Literal["plain", "compact"] = Field(
+        description="plain: C3D-like with a dense head; compact: batch norm and global pooling."
+    )
+    filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=2, max_length=6)
+    dense_units: int = Field(ge=0, description="Width of the dense head of `plain`; 0 elsewhere.")
+    window: int = Field(ge=2, description="Pictures a stack.")
+    window_stride: int = Field(ge=1, description="Steps between the pictures of a stack.")
+    colour_jitter: Fraction = Field(description="Strength of brightness, contrast and saturation.")
+
+
+class TemporalParams(TrainParams):
+    """The temporal stream: a 3D CNN on stacked optical flow."""
+
+    architecture: Literal["plain", "compact"]
+    filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=2, max_length=6)
+    dense_units: int = Field(ge=0)
+    window: int = Field(ge=2, description="Flow fields a stack.")
+    window_stride: int = Field(ge=1)
+    remove_median: bool = Field(description="Subtract each field's median (camera motion).")
+    magnitude: Literal["linear", "sqrt"] = Field(description="sqrt compresses long vectors.")
+
+
+class TwoStreamParams(Params):
+    """Late fusion of the two streams."""
+
+    rule: Literal["average", "log_average", "weighted"]
+
+
+class RootParams(Params):
+    """All parameters of a run."""
+
+    split: Literal[1, 2, 3]
+    seed: int = Field(ge=0)
+    data_prep: DataPrepParams
+    frames: FramesParams
+    flow: FlowParams
+    spatial: SpatialParams
+    cnn3d_v1: Cnn3dParams
+    cnn3d_v2: Cnn3dParams
+    temporal: TemporalParams
+    two_stream: TwoStreamParams
+    # Paths: given by --params, read by the catalog alone.
+    data_root: str | None = None
+    raw_videos_dir: str | None = None
+    raw_splits_dir: str | None = None
+
+
+def check_parameters(parameters: dict[str, Any]) -> RootParams:
+    """Validate all parameters of a run.
+
+    Raises:
+        UserError: One line that names each wrong key, what was received and what is allowed.
+    """
+    try:
+        return RootParams.model_validate(parameters)
+    except ValidationError as error:
+        raise UserError("; ".join(_explain(detail) for detail in error.errors())) from None
+
+
+def _explain(detail: Any) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return f"Parameter `{key}` is unknown. {_known_keys(detail['loc'][:-1])}"
+    if detail["type"] == "missing":
+        return f"Parameter `{key}` is missing."
+    rule = detail["msg"].removeprefix("Value error, ")
+    rule = rule[0].lower() + rule[1:]
+    return f"Parameter `{key}`: {rule}. Received: {detail['input']!r}."
+
+
+def _known_keys(branch: tuple[str | int, ...]) -> str:
+    model: Any = RootParams
+    for part in branch:
+        model = model.model_fields[part].annotation
+    where = f"below `{'.'.join(map(str, branch))}`" if branch else "at the top"
+    return f"Known {where}: {', '.join(sorted(model.model_fields))}."
