@@ -4,6 +4,7 @@
 node does. Nothing heavy is imported here.
 """
 
+import hashlib
 import re
 from typing import Annotated, Any, Literal
 
@@ -45,8 +46,8 @@ class DataPrepParams(WorkParams):
     source_pattern: str | None = Field(
         description="Regular expression with a group `source`, searched in the file stem."
     )
-    val_fraction: float = Field(ge=0, le=0.5, description="Share of training clips to validate on.")
-    test_fraction: float = Field(gt=0, lt=1, description="Share of test clips when `splits` is auto.")
+    val_fraction: float = Field(ge=0, le=0.5, description="Share of training clips for validation.")
+    test_fraction: float = Field(gt=0, lt=1, description="Share of test clips in auto splits.")
     min_frames: int = Field(ge=1, description="Clips with fewer decoded frames are too_short.")
     min_decoded_share: Fraction = Field(
         description="Decoded over announced frames below which a clip counts as truncated."
@@ -93,8 +94,8 @@ class TrainParams(Params):
     """What every model's training takes."""
 
     image_size: int = Field(ge=16, description="Height and width of the input, in pixels.")
-    test_views: int = Field(ge=1, description="Views a clip, evenly spaced in time, when scoring.")
-    crop_scale_min: Fraction = Field(description="Smallest random crop, relative to the short side.")
+    test_views: int = Field(ge=1, description="Views a clip when scoring, evenly spaced in time.")
+    crop_scale_min: Fraction = Field(description="Smallest random crop / short side.")
     flip: bool = Field(description="Random horizontal flip (flow: x negated).")
     dropout: float = Field(ge=0, lt=1)
     epochs: int = Field(ge=1)
@@ -105,7 +106,7 @@ class TrainParams(Params):
     weight_decay: float = Field(ge=0)
     label_smoothing: float = Field(ge=0, lt=1)
     mixup: float = Field(ge=0, description="Alpha of the Beta distribution; 0 is off.")
-    patience: int | None = Field(ge=1, description="Epochs without gain before stopping; null: all.")
+    patience: int | None = Field(ge=1, description="Epochs without gain before a stop.")
     refit: bool = Field(description="Train once more on train + val for the chosen epochs.")
     loader_threads: int = Field(ge=1, description="Threads that read and augment batches.")
 
@@ -120,8 +121,8 @@ class SpatialParams(TrainParams):
     colour_jitter: Fraction = Field(description="Strength of brightness, contrast and saturation.")
 
 
-class Cnn3dParams(TrainParams):
-    """A 3D CNN on stacked RGB frames."""
+class StackParams(TrainParams):
+    """A 3D CNN on a stack of pictures."""
 
     architecture: Literal["plain", "compact"] = Field(
         description="plain: C3D-like with a dense head; compact: batch norm and global pooling."
@@ -130,17 +131,17 @@ class Cnn3dParams(TrainParams):
     dense_units: int = Field(ge=0, description="Width of the dense head of `plain`; 0 elsewhere.")
     window: int = Field(ge=2, description="Pictures a stack.")
     window_stride: int = Field(ge=1, description="Steps between the pictures of a stack.")
+
+
+class Cnn3dParams(StackParams):
+    """A 3D CNN on stacked RGB frames."""
+
     colour_jitter: Fraction = Field(description="Strength of brightness, contrast and saturation.")
 
 
-class TemporalParams(TrainParams):
+class TemporalParams(StackParams):
     """The temporal stream: a 3D CNN on stacked optical flow."""
 
-    architecture: Literal["plain", "compact"]
-    filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=2, max_length=6)
-    dense_units: int = Field(ge=0)
-    window: int = Field(ge=2, description="Flow fields a stack.")
-    window_stride: int = Field(ge=1)
     remove_median: bool = Field(description="Subtract each field's median (camera motion).")
     magnitude: Literal["linear", "sqrt"] = Field(description="sqrt compresses long vectors.")
 
@@ -179,18 +180,29 @@ def check_parameters(parameters: dict[str, Any]) -> RootParams:
     try:
         return RootParams.model_validate(parameters)
     except ValidationError as error:
-        raise UserError("; ".join(_explain(detail) for detail in error.errors())) from None
+        by_key: dict[str, list[Any]] = {}
+        for detail in error.errors():
+            # What follows the parameter's name is a position, or an alternative of its type.
+            by_key.setdefault(".".join(map(str, detail["loc"][:2])), []).append(detail)
+        explained = [_explain(key, details) for key, details in by_key.items()]
+        raise UserError("; ".join(explained)) from None
 
 
-def _explain(detail: Any) -> str:
-    key = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] == "extra_forbidden":
-        return f"Parameter `{key}` is unknown. {_known_keys(detail['loc'][:-1])}"
-    if detail["type"] == "missing":
+def settings_hash(params: BaseModel, fields: set[str]) -> str:
+    """Return 16 hex digits that change when one of the named fields does."""
+    settings = params.model_dump_json(include=fields)
+    return hashlib.sha256(settings.encode()).hexdigest()[:16]
+
+
+def _explain(key: str, details: list[Any]) -> str:
+    kind, branch = details[0]["type"], details[0]["loc"][:-1]
+    if kind == "extra_forbidden":
+        return f"Parameter `{key}` is unknown. {_known_keys(branch)}"
+    if kind == "missing":
         return f"Parameter `{key}` is missing."
-    rule = detail["msg"].removeprefix("Value error, ")
-    rule = rule[0].lower() + rule[1:]
-    return f"Parameter `{key}`: {rule}. Received: {detail['input']!r}."
+    rules = [detail["msg"].removeprefix("Value error, ") for detail in details]
+    allowed = ", or ".join(rule[0].lower() + rule[1:] for rule in rules)
+    return f"Parameter `{key}`: {allowed}. Received: {details[0]['input']!r}."
 
 
 def _known_keys(branch: tuple[str | int, ...]) -> str:

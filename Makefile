@@ -1,0 +1,79 @@
+# Everything starts here: `make run`, `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := 0.13.9
+LOCK_FLAGS := --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links
+ENV ?= sample
+# Every tool we start is kept from phoning home.
+export DO_NOT_TRACK := 1
+export KEDRO_DISABLE_TELEMETRY := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export GRADIO_ANALYTICS_ENABLED := False
+
+.PHONY: help
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+.PHONY: run
+run: $(VENV)/train ## Set up, then run the whole chain on the drawn sample set.
+	@$(BIN)/kedro run --env $(ENV) $(ARGS)
+	@echo "Where to look next:  make viz  (the pipelines and their figures)   make mlflow  (the runs)"
+
+.PHONY: test
+test: check ## Set up, then run every check but the extended tests.
+	$(BIN)/pytest -m "not extended"
+
+.PHONY: test-all
+test-all: check ## The same and the extended tests: real clips, a browser, patience.
+	$(BIN)/pytest
+
+.PHONY: check
+check: $(VENV)/dev ## Lint, format, types and imports.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: viz
+viz: $(VENV)/train ## Open the pipelines in kedro-viz.
+	$(BIN)/kedro viz run --env $(ENV) --include-hooks
+
+.PHONY: mlflow
+mlflow: $(VENV)/train ## Open the runs in MLflow.
+	$(BIN)/kedro mlflow ui --env $(ENV)
+
+.PHONY: lock
+lock: $(VENV)/uv ## Resolve the requirements anew, with hashes.
+	$(BIN)/uv pip compile $(LOCK_FLAGS) --extra train pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK_FLAGS) --extra train --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+.PHONY: clean
+clean: ## Remove the environment, caches and the sample set; data of your own stays.
+	rm -rf $(VENV) build dist .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache data/sample
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Set-up. A target is the file that says which lock is installed, so that nothing is done twice.
+
+$(VENV)/dev: requirements-dev.lock pyproject.toml $(VENV)/uv
+	$(call install,requirements-dev.lock)
+	@touch $(VENV)/train $@
+
+$(VENV)/train: requirements.lock pyproject.toml $(VENV)/uv
+	$(call install,requirements.lock)
+	@touch $@
+
+define install
+	@echo "Installing $(1) …"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+endef
+
+$(VENV)/uv:
+	@python=$$(sh tools/find-python) && "$$python" -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV) \
+		|| { echo "uv could not be installed: is there a network?" >&2; exit 1; }
+	@touch $@

@@ -1,0 +1,23 @@
+"""Run the installed package: `python -m hmdb_kedro --conf-source=…`."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+
+def main(*args: Any, **kwargs: Any) -> Any:
+    """Run pipelines with the options of `kedro run`."""
+    if find_spec("kedro") is None:
+        sys.exit('Kedro is not installed. Do: pip install "hmdb_kedro[train]"')
+    from kedro.framework.cli.utils import find_run_command  # noqa: PLC0415 - may be absent
+    from kedro.framework.project import configure_project  # noqa: PLC0415
+
+    package_name = Path(__file__).parent.name
+    configure_project(package_name)
+    kwargs["standalone_mode"] = not hasattr(sys, "ps1")
+    return find_run_command(package_name)(*args, **kwargs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""The project's command line: `kedro run` with calm errors, and `kedro hmdb …`."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params, env_option
+from kedro.framework.project import pipelines, settings
+from kedro.io import DatasetError
+from kedro.utils import find_kedro_project
+
+from hmdb_kedro.errors import UserError
+from hmdb_kedro.failures import explain
+from hmdb_kedro.pipeline_registry import pipeline_names
+from hmdb_kedro.results import show_results
+
+_TERMINATED = 128 + signal.SIGTERM
+
+logger = logging.getLogger(__name__)
+
+
+class CleanCommand(click.Command):
+    """A command that says in one line what a user can mend, and ends calmly when stopped."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command.
+
+        Raises:
+            click.ClickException: In place of an error that is the user's to mend.
+        """
+        try:
+            check_options(ctx.params)
+            with _terminated_like_interrupted():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _say_stopped()
+            ctx.exit(128 + signal.SIGINT)
+        except SystemExit as stop:
+            if stop.code == _TERMINATED:
+                _say_stopped()
+            raise
+        except Exception as error:
+            line = explain(error)
+            if line is None:
+                raise
+            logger.debug("What stopped the command:", exc_info=error)
+            raise click.ClickException(line) from None
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """Check that the configuration, environment and pipelines named by options exist.
+
+    Raises:
+        UserError: One line that says which of them does not.
+    """
+    source = options.get("conf_source") or _project_folder() / settings.CONF_SOURCE
+    _check_configuration(str(source), options.get("env") or os.environ.get("KEDRO_ENV"))
+    known = ["__default__", *pipeline_names()]
+    asked = [options["pipeline"]] if options.get("pipeline") else options.get("pipelines") or []
+    for name in asked:
+        if name not in known:
+            raise UserError(f"There is no such pipeline. Received: {name}. Known: {_list(known)}.")
+
+
+@click.group(context_settings=CONTEXT_SETTINGS, name=__file__)
+def cli() -> None:
+    """Commands of this project beside Kedro's own."""
+
+
+# Every option stays Kedro's own.
+run = CleanCommand(
+    name="run", callback=kedro_run.callback, params=kedro_run.params, help=kedro_run.help
+)
+cli.add_command(run)
+
+
+@cli.group(name="hmdb")
+def hmdb() -> None:
+    """Look at what this project has made."""
+
+
+@hmdb.command(cls=CleanCommand)
+@env_option
+@click.option("--conf-source", help="Folder or archive of configuration.")
+@click.option("--params", default="", callback=_split_params, help="As for `kedro run`: split=2.")
+def results(env: str | None, conf_source: str | None, params: dict[str, Any]) -> None:
+    """Show the table of the last stored metrics."""
+    pipelines.set_requested([])  # none runs, so none is imported
+    with settings.SESSION_CLASS.create(
+        env=env, conf_source=conf_source, runtime_params=params
+    ) as session:
+        catalog = session.load_context().catalog
+    try:
+        metrics = catalog.load("metrics")
+    except DatasetError:
+        chosen = f" --env {env}" if env else ""
+        raise UserError(f"There are no metrics yet. Do: kedro run{chosen}") from None
+    show_results(metrics)
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Unwind on SIGTERM as on Ctrl-C, so that runs are closed and files are whole."""
+    is_free = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not is_free or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _raise_terminated(number: int, frame: Any) -> None:
+    raise SystemExit(_TERMINATED)
+
+
+def _say_stopped() -> None:
+    click.echo("Stopped. What was finished is kept; the same command goes on from there.", err=True)
+
+
+def _check_configuration(source: str, env: str | None) -> None:
+    if "://" in source or Path(source).is_file():  # an archive, or somewhere else
+        return
+    folder = Path(source)
+    if not folder.is_dir():
+        raise UserError(
+            f"There is no configuration here. Received: {source}. "
+            "Name its folder or archive with --conf-source."
+        )
+    known = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    if env and env not in known:
+        raise UserError(f"There is no such environment. Received: {env}. Known: {_list(known)}.")
+
+
+def _project_folder() -> Path:
+    return find_kedro_project(Path.cwd()) or Path.cwd()
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(names)

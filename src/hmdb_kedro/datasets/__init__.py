@@ -1,0 +1,21 @@
+"""What the catalog can hold beside Kedro's own datasets.
+
+Constructors are cheap and import nothing heavy: kedro-mlflow builds every entry at start-up.
+"""
+
+from hmdb_kedro.datasets.epoch_log import EpochLog
+from hmdb_kedro.datasets.keras_model import KerasModel
+from hmdb_kedro.datasets.lance_table import LanceProgress, LanceTable
+from hmdb_kedro.datasets.split_lists import SplitLists
+from hmdb_kedro.datasets.video_folder import VideoFolder
+from hmdb_kedro.datasets.weights_folder import WeightsFolder
+
+__all__ = [
+    "EpochLog",
+    "KerasModel",
+    "LanceProgress",
+    "LanceTable",
+    "SplitLists",
+    "VideoFolder",
+    "WeightsFolder",
+]

@@ -1,0 +1,71 @@
+"""A trained Keras model with its classes and preprocessing."""
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kedro.io import AbstractVersionedDataset, DatasetError
+from kedro.io.core import Version
+
+from hmdb_kedro.artefacts import TrainedModel
+
+
+class KerasModel(AbstractVersionedDataset[TrainedModel, TrainedModel]):
+    """Save a TrainedModel as a `.keras` file with a JSON sidecar of the same stem.
+
+    The file holds no Python code of this project: a plain Keras session loads it in safe mode.
+
+    Example catalog entry:
+    ```yaml
+    spatial.model:
+      type: hmdb_kedro.datasets.KerasModel
+      filepath: data/06_models/split1/spatial.keras
+      versioned: true
+    ```
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ):
+        self.metadata = metadata
+        super().__init__(PurePosixPath(Path(filepath).expanduser().as_posix()), version)
+
+    def load(self) -> TrainedModel:
+        """Return the model, its classes and preprocessing.
+
+        Raises:
+            DatasetError: A file is absent or damaged.
+        """
+        import keras  # noqa: PLC0415  (seconds: only where a model is really used)
+
+        path = Path(self._get_load_path())
+        try:
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+            sidecar = json.loads(_sidecar(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{path} is no model that can be loaded: {error}") from error
+        return TrainedModel(
+            model, tuple(sidecar["classes"]), sidecar["preprocessing"], self.resolve_load_version()
+        )
+
+    def save(self, data: TrainedModel) -> None:
+        """Write both files; the `.keras` file last, because its presence makes the version."""
+        path = Path(self._get_save_path())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sidecar = {"classes": data.classes, "preprocessing": data.preprocessing}
+        _sidecar(path).write_text(json.dumps(sidecar, indent=2), encoding="utf-8")
+        data.model.save(path)
+
+    def _exists(self) -> bool:
+        return Path(self._get_load_path()).is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "version": self._version}
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_suffix(".json")

@@ -1,0 +1,1 @@
+"""Metrics and fusion: numpy in, numpy out."""

@@ -1,0 +1,115 @@
+"""What happens around a run: parameters checked, runs tracked, progress and results shown."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol, DatasetError
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from hmdb_kedro.params import check_parameters
+from hmdb_kedro.results import show_results
+from hmdb_kedro.tracking import TRACKING
+
+logger = logging.getLogger(__name__)
+
+
+class ParameterCheck:
+    """Stop before any node runs where a parameter is wrong or unknown."""
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context: KedroContext) -> None:
+        """Check all parameters, those of pipelines that do not run included.
+
+        Raises:
+            UserError: One line that names each wrong key.
+        """
+        check_parameters(dict(context.config_loader["parameters"]))
+
+
+class EntryNotes:
+    """Note on an error which catalog entry it is about: Kedro's own message does not say."""
+
+    def __init__(self) -> None:
+        self._entry: str | None = None
+
+    @hook_impl
+    def before_dataset_loaded(self, dataset_name: str) -> None:
+        """Remember what is being loaded."""
+        self._entry = dataset_name
+
+    @hook_impl
+    def after_dataset_loaded(self) -> None:
+        """Forget it: what fails from here on is not this entry."""
+        self._entry = None
+
+    @hook_impl
+    def before_dataset_saved(self, dataset_name: str) -> None:
+        """Remember what is being saved."""
+        self._entry = dataset_name
+
+    @hook_impl
+    def after_dataset_saved(self) -> None:
+        """Forget it."""
+        self._entry = None
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Add the note, with the entry's path where it has one."""
+        entry, self._entry = self._entry, None
+        if entry is None or not isinstance(error, DatasetError):
+            return
+        path = getattr(catalog.get(entry), "_filepath", None)
+        error.add_note(f"Catalog entry `{entry}`{f' ({path})' if path else ''}:")
+
+
+class Progress:
+    """Say which node runs, and how many there are."""
+
+    def __init__(self) -> None:
+        self._total = 0
+        self._started = 0
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Count the nodes."""
+        self._total, self._started = len(pipeline.nodes), 0
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Log the node's number and name."""
+        self._started += 1
+        logger.info("Step %d of %d: %s", self._started, self._total, node.name)
+
+
+class Results:
+    """Show the results table when a run has saved `metrics`."""
+
+    def __init__(self) -> None:
+        self._metrics: Mapping[str, Any] | None = None
+
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        """Forget the results of an earlier session."""
+        self._metrics = None
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Keep what was saved as `metrics`."""
+        if dataset_name == "metrics":
+            self._metrics = data
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Show them, and where to look next."""
+        if self._metrics is None:
+            return
+        show_results(self._metrics)
+        logger.info("`make viz` shows the pipelines, their data and figures.")
+        logger.info("`make mlflow` compares the runs: curves, parameters, metrics.")
+
+
+HOOKS = (ParameterCheck(), EntryNotes(), Progress(), Results(), TRACKING)

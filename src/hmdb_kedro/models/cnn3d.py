@@ -1,0 +1,77 @@
+"""3D CNNs on stacked pictures: RGB frames or optical flow."""
+
+import keras
+from keras import layers
+
+from hmdb_kedro.models.seeding import seed_weights
+from hmdb_kedro.params import StackParams
+
+# (scale, offset): 0–255 to ±1, and pixels of displacement as they are.
+_RGB_RANGE = (1 / 127.5, -1.0)
+_FLOW_RANGE = (1.0, 0.0)
+
+
+def build_cnn3d(params: StackParams, *, num_classes: int, channels: int, seed: int) -> keras.Model:
+    """Build an uncompiled 3D CNN: (B, T, S, S, channels) -> probabilities (B, num_classes).
+
+    `plain` is the first design, C3D-like (Tran et al. 2015): convolutions, pooling and a wide
+    dense head. `compact` has batch norm after every convolution and global pooling instead of
+    the dense head, which is where most of the parameters of `plain` stand.
+
+    Args:
+        params: Sizes.
+        num_classes: Outputs.
+        channels: 3 for RGB (0–255), 2 for flow (pixels).
+        seed: Of the initial weights.
+    """
+    size = params.image_size
+    inputs = keras.Input((params.window, size, size, channels), name="stack")
+    scale, offset = _RGB_RANGE if channels == 3 else _FLOW_RANGE
+    x = layers.Rescaling(scale, offset=offset, name="rescale")(inputs)
+    for stage, filters in enumerate(params.filters, start=1):
+        x = _conv_stage(x, filters, params, stage)
+    x = _dense_head(x, params) if params.architecture == "plain" else _pooled_head(x, params)
+    outputs = layers.Dense(num_classes, activation="softmax", dtype="float32", name="probabilities")
+    model = keras.Model(inputs, outputs(x), name=f"cnn3d_{params.architecture}")
+    seed_weights(model, seed)
+    return model
+
+
+def _conv_stage(
+    x: keras.KerasTensor, filters: int, params: StackParams, stage: int
+) -> keras.KerasTensor:
+    name = f"stage{stage}"
+    compact = params.architecture == "compact"
+    x = layers.Conv3D(
+        filters,
+        3,
+        padding="same",
+        use_bias=not compact,
+        kernel_initializer="he_normal",
+        name=f"{name}_conv",
+    )(x)
+    if compact:
+        x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+    x = layers.Activation("relu", name=f"{name}_relu")(x)
+    # C3D keeps time in its first pooling, so that early motion is not averaged away.
+    pool = (1 if stage == 1 else 2, 2, 2)
+    pool = tuple(min(step, extent) for step, extent in zip(pool, x.shape[1:4], strict=True))
+    return layers.MaxPooling3D(pool, name=f"{name}_pool")(x)
+
+
+def _dense_head(x: keras.KerasTensor, params: StackParams) -> keras.KerasTensor:
+    x = layers.Flatten(name="flatten")(x)
+    for number in (1, 2):
+        x = layers.Dense(
+            params.dense_units,
+            activation="relu",
+            kernel_initializer="he_normal",
+            name=f"dense{number}",
+        )(x)
+        x = layers.Dropout(params.dropout, name=f"dropout{number}")(x)
+    return x
+
+
+def _pooled_head(x: keras.KerasTensor, params: StackParams) -> keras.KerasTensor:
+    x = layers.GlobalAveragePooling3D(name="pool")(x)
+    return layers.Dropout(params.dropout, name="dropout")(x)

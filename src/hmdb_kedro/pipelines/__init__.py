@@ -1,0 +1,1 @@
+"""The pipelines: each folder is one, and none imports another."""

@@ -1,0 +1,111 @@
+"""A first look at the clips: numbers and figures."""
+
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from hmdb_kedro.reporting.style import PARTITION_COLOURS, rows_height, style
+
+QUANTILES = {"min": 0.0, "p5": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1}
+MEASURES = ["duration_s", "n_frames", "fps", "width", "height"]
+
+
+def summarise_clips(clip_index: pd.DataFrame) -> dict[str, Any]:
+    """Sum up the index: how many clips, how long, how large, of which status and partition.
+
+    Durations are in seconds, sizes in pixels; measures are those of clips whose status is ok.
+    """
+    usable = _usable(clip_index)
+    by_class = {str(label): _class_summary(clips) for label, clips in clip_index.groupby("label")}
+    return {
+        "clips": len(clip_index),
+        "classes": len(by_class),
+        "hours": round(float(usable["duration_s"].sum()) / 3600, 4),
+        "sources": int(usable["source_video"].nunique()),
+        "status": _counts(clip_index["status"]),
+        "partition": _counts(clip_index["partition"]),
+        "resolution": _counts(usable["width"].astype(str) + "x" + usable["height"].astype(str)),
+        "quantiles": _quantiles(usable),
+        "by_class": by_class,
+    }
+
+
+def plot_duration_by_class(clip_index: pd.DataFrame) -> go.Figure:
+    """Draw one box a class of the clips' seconds, the class with the longest median on top."""
+    usable = _usable(clip_index).dropna(subset=["duration_s"])
+    order = usable.groupby("label")["duration_s"].median().sort_values(kind="stable").index
+    box = go.Box(
+        x=usable["duration_s"].round(3).to_list(),
+        y=usable["label"].to_list(),
+        orientation="h",
+        boxpoints="outliers",
+        marker={"size": 3},
+        line={"width": 1.2},
+        text=usable["clip_id"].to_list(),
+        name="",
+    )
+    figure = go.Figure(box)
+    figure.update_xaxes(title="duration (s)", rangemode="tozero")
+    _class_axis(figure, list(order))
+    return style(figure, "Duration of the clips by class", rows_height(len(order)))
+
+
+def plot_clips_by_class(clip_index: pd.DataFrame) -> go.Figure:
+    """Draw the number of clips of each class, stacked by partition, the largest class on top."""
+    part = clip_index["partition"].fillna("rejected")
+    counts = pd.crosstab(clip_index["label"], part)
+    order = counts.sum(axis=1).sort_values(kind="stable").index
+    figure = go.Figure(
+        [
+            go.Bar(
+                x=counts.loc[order, name].to_list(),
+                y=list(order),
+                orientation="h",
+                name=name,
+                marker={"color": colour},
+            )
+            for name, colour in PARTITION_COLOURS.items()
+            if name in counts
+        ]
+    )
+    figure.update_layout(barmode="stack")
+    figure.update_xaxes(title="clips")
+    _class_axis(figure, list(order))
+    return style(figure, "Clips by class and partition", rows_height(len(order)))
+
+
+def _usable(clip_index: pd.DataFrame) -> pd.DataFrame:
+    return clip_index.loc[clip_index["status"] == "ok"]
+
+
+def _class_summary(clips: pd.DataFrame) -> dict[str, Any]:
+    usable = _usable(clips)
+    return {
+        "clips": len(clips),
+        "sources": int(usable["source_video"].nunique()),
+        "partition": _counts(clips["partition"]),
+        "quantiles": _quantiles(usable),
+    }
+
+
+def _quantiles(clips: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return the quantiles of each measure that any clip has."""
+    found: dict[str, dict[str, float]] = {}
+    for measure in MEASURES:
+        values = clips[measure].dropna().astype("float64")
+        if len(values):
+            found[measure] = {
+                name: round(float(values.quantile(share)), 4) for name, share in QUANTILES.items()
+            }
+    return found
+
+
+def _counts(values: pd.Series) -> dict[str, int]:
+    return {str(value): int(count) for value, count in values.value_counts().items()}
+
+
+def _class_axis(figure: go.Figure, labels: list[str]) -> None:
+    figure.update_yaxes(
+        title=None, type="category", categoryorder="array", categoryarray=labels, dtick=1
+    )

@@ -1,0 +1,5 @@
+"""Extraction of RGB frames."""
+
+from hmdb_kedro.pipelines.frames.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

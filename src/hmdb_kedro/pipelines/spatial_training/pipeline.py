@@ -1,0 +1,30 @@
+"""Wiring of the spatial_training pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from hmdb_kedro.pipelines.spatial_training.nodes import train_spatial
+from hmdb_kedro.training.wiring import after_training
+
+
+def create_pipeline() -> Pipeline:
+    """Train the spatial stream on single frames, then score it."""
+    train = Node(
+        train_spatial,
+        inputs=[
+            "clip_index",
+            "frames",
+            "pretrained_weights",
+            "params:spatial",
+            "params:seed",
+            "epoch_log",
+        ],
+        outputs=["model", "history"],
+        name="train",
+    )
+    return Pipeline(
+        [train, *after_training("frames")],
+        namespace="spatial",
+        inputs={"clip_index", "frames", "pretrained_weights", "epoch_log"},
+        parameters={"params:spatial", "params:seed", "params:split"},
+        tags=["rgb"],
+    )

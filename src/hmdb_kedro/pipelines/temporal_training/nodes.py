@@ -1,0 +1,63 @@
+"""Nodes of the temporal_training pipeline."""
+
+from functools import partial
+
+import pandas as pd
+
+from hmdb_kedro.artefacts import TrainedModel
+from hmdb_kedro.models.cnn3d import build_cnn3d
+from hmdb_kedro.params import Cnn3dParams, FlowParams, TemporalParams
+from hmdb_kedro.training.ablation import ShuffledFlow, ZeroFlow
+from hmdb_kedro.training.fit import EpochLog
+from hmdb_kedro.training.samples import Pictures
+from hmdb_kedro.training.scoring import score_clips
+from hmdb_kedro.training.streams import History, scored_clips, train_model
+from hmdb_kedro.video.clips import ClipFolder
+from hmdb_kedro.video.tables import ClipTable
+
+
+def train_on_frames(
+    clip_index: pd.DataFrame,
+    frames: ClipTable,
+    params: Cnn3dParams,
+    seed: int,
+    epoch_log: EpochLog,
+) -> tuple[TrainedModel, History]:
+    """Train a 3D CNN on stacked RGB frames."""
+    build = partial(build_cnn3d, params, channels=3, seed=seed)
+    return train_model(build, (clip_index, frames), params, seed, epoch_log)
+
+
+def train_on_flow(
+    clip_index: pd.DataFrame,
+    flow: ClipTable,
+    params: TemporalParams,
+    seed: int,
+    epoch_log: EpochLog,
+) -> tuple[TrainedModel, History]:
+    """Train a 3D CNN on stacked optical flow: the temporal stream."""
+    build = partial(build_cnn3d, params, channels=2, seed=seed)
+    return train_model(build, (clip_index, flow), params, seed, epoch_log)
+
+
+def score_without_motion(
+    trained: TrainedModel,
+    clip_index: pd.DataFrame,
+    flow: ClipTable,
+    raw_videos: ClipFolder,
+    flow_params: FlowParams,
+    seed: int,
+) -> pd.DataFrame:
+    """Score test clips whose motion is gone: frames shuffled before flow, and zero flow.
+
+    Returns:
+        ablation (`shuffled_frames`, `zero_flow`), then the columns of scores.
+    """
+    clips = scored_clips(clip_index, flow)
+    clips = clips[clips["partition"] == "test"]
+    sources: dict[str, Pictures] = {
+        "shuffled_frames": ShuffledFlow(clips, raw_videos, flow_params, seed),
+        "zero_flow": ZeroFlow(flow),
+    }
+    scores = {name: score_clips(trained, clips, source) for name, source in sources.items()}
+    return pd.concat(scores, names=["ablation"]).reset_index(level=0).reset_index(drop=True)

@@ -1,0 +1,53 @@
+"""Wiring of the temporal_training pipeline: one modular pipeline, three namespaces."""
+
+from kedro.pipeline import Node, Pipeline
+
+from hmdb_kedro.pipelines.temporal_training.nodes import (
+    score_without_motion,
+    train_on_flow,
+    train_on_frames,
+)
+from hmdb_kedro.training.wiring import after_training
+
+
+def create_pipeline() -> Pipeline:
+    """Train and score the 3D CNNs on RGB frames and the temporal stream on flow."""
+    return _on_frames("cnn3d_v1") + _on_frames("cnn3d_v2") + _on_flow()
+
+
+def _on_frames(model: str) -> Pipeline:
+    train = Node(
+        train_on_frames,
+        inputs=["clip_index", "frames", f"params:{model}", "params:seed", "epoch_log"],
+        outputs=["model", "history"],
+        name="train",
+    )
+    return Pipeline(
+        [train, *after_training("frames")],
+        namespace=model,
+        inputs={"clip_index", "frames", "epoch_log"},
+        parameters={f"params:{model}", "params:seed", "params:split"},
+        tags=["rgb"],
+    )
+
+
+def _on_flow() -> Pipeline:
+    train = Node(
+        train_on_flow,
+        inputs=["clip_index", "flow", "params:temporal", "params:seed", "epoch_log"],
+        outputs=["model", "history"],
+        name="train",
+    )
+    ablate = Node(
+        score_without_motion,
+        inputs=["model", "clip_index", "flow", "raw_videos", "params:flow", "params:seed"],
+        outputs="ablation_scores",
+        name="ablate",
+    )
+    return Pipeline(
+        [train, *after_training("flow"), ablate],
+        namespace="temporal",
+        inputs={"clip_index", "flow", "raw_videos", "epoch_log"},
+        parameters={"params:temporal", "params:flow", "params:seed", "params:split"},
+        tags=["flow"],
+    )

@@ -1,0 +1,1 @@
+"""Figures and tables: data in, a plotly figure or a table out."""

@@ -1,0 +1,47 @@
+"""Kedro's settings: https://docs.kedro.org/en/stable/configure/project_settings/."""
+
+import logging
+import os
+
+# Read when MLflow, kedro-telemetry, TensorFlow and GitPython are imported, all of them after this
+# module: nothing is reported to anyone, nobody waits for a host; new tables, absent accelerators
+# and a missing git are no news.
+for _name, _value in {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "KEDRO_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "GIT_PYTHON_REFRESH": "quiet",
+}.items():
+    os.environ.setdefault(_name, _value)
+# Warnings that the user of this project can do nothing about. Kedro sends warnings to this logger;
+# filters of the module `warnings` would not do, because the libraries set their own on import.
+_NOT_NEWS = (
+    "Option '--pipeline' is deprecated",  # it is how this project's pipelines are run
+    "register_new_resolver() is deprecated",
+    "One or more dataset names contain '.'",  # fusion reads what the models' namespaces made
+    "Add type hints to the `predict` method",
+)
+logging.getLogger("py.warnings").addFilter(
+    lambda record: not any(text in record.getMessage() for text in _NOT_NEWS)
+)
+
+from kedro_viz.integrations import pypi  # type: ignore[import-untyped]  # noqa: E402
+
+from hmdb_kedro import configuration, hooks, tracking  # noqa: E402
+
+# kedro-viz asks the package index for a newer version, for 30 s where the network answers nothing.
+pypi._PYPI_ENDPOINT = ""
+
+HOOKS = hooks.HOOKS
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
+SESSION_STORE_CLASS = tracking.TrackedSessions
+CONFIG_LOADER_CLASS = configuration.ProjectConfigLoader
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**", "**/mlflow*"]},
+    # An environment names only what differs, down to single keys of a branch.
+    "merge_strategy": {"parameters": "soft", "mlflow": "soft", "globals": "soft"},
+}

@@ -1,0 +1,73 @@
+"""Stand-ins for the flow table in which the motion is gone: what does a stream live on?"""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hmdb_kedro.params import FlowParams
+from hmdb_kedro.training.samples import Pictures
+from hmdb_kedro.video.clips import ClipFolder
+from hmdb_kedro.video.decode import read_frames
+from hmdb_kedro.video.encoding import decode_flow, encode_flow
+from hmdb_kedro.video.flow import brighten, make_estimator, small_greys
+
+
+class ShuffledFlow:
+    """Flow of clips whose frames were put in random order first.
+
+    Shuffling stored flow fields would keep most of the motion; this destroys it. A field goes
+    through the same encoding as the stored ones.
+    """
+
+    def __init__(self, clips: pd.DataFrame, raw_videos: ClipFolder, params: FlowParams, seed: int):
+        """Take the clips (clip_id, path, n_frames), where they lie, and how flow is made."""
+        self._clips = clips.set_index("clip_id")[["path", "n_frames"]]
+        self._raw_videos, self._params, self._seed = raw_videos, params, seed
+        # The views of a clip follow one another, so a few clips at a time are enough.
+        self._greys = lru_cache(maxsize=4)(self._shuffled_greys)
+
+    def shape(self, clip_id: str) -> tuple[int, int, int]:
+        """Return the number of fields, their height and width."""
+        greys = self._greys(clip_id)
+        height, width = greys[0].shape
+        return len(greys) - self._params.stride, height, width
+
+    def take(self, clip_id: str, indices: Any, reduce: int = 1) -> np.ndarray:
+        """Return flow between shuffled frames: float32 (len(indices), H, W, 2), in pixels."""
+        greys = self._greys(clip_id)
+        estimate = make_estimator(self._params)
+        return np.stack(
+            [self._stored(estimate(greys[i], greys[i + self._params.stride])) for i in indices]
+        )
+
+    def _shuffled_greys(self, clip_id: str) -> list[np.ndarray]:
+        path = self._clips.loc[clip_id, "path"]
+        greys = small_greys(read_frames(self._raw_videos[path].file), self._params.short_side)
+        _, pictures = brighten(greys, self._params.gamma)
+        ordered = list(pictures)
+        position = self._clips.index.get_loc(clip_id)
+        order = np.random.default_rng([self._seed, position]).permutation(len(ordered))
+        return [ordered[i] for i in order]
+
+    def _stored(self, field: np.ndarray) -> np.ndarray:
+        bound_px = self._params.bound_px
+        return decode_flow(encode_flow(field, bound_px, self._params.quality), bound_px)
+
+
+class ZeroFlow:
+    """A table in which nothing moves."""
+
+    def __init__(self, pictures: Pictures):
+        """Take the shapes of the clips from a real table."""
+        self._pictures = pictures
+
+    def shape(self, clip_id: str) -> tuple[int, int, int]:
+        """Return the shape of the real clip."""
+        return self._pictures.shape(clip_id)
+
+    def take(self, clip_id: str, indices: Any, reduce: int = 1) -> np.ndarray:
+        """Return zeros: float32 (len(indices), H, W, 2)."""
+        _, height, width = self.shape(clip_id)
+        return np.zeros((len(indices), height, width, 2), np.float32)

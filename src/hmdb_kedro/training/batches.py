@@ -1,0 +1,131 @@
+"""Batches for Keras, read from the tables while the model trains."""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from hmdb_kedro.training.samples import Pictures, Sampler
+from hmdb_kedro.video.augmentation import Augmentation
+
+
+class ClipBatches(keras.utils.PyDataset):
+    """Batches of samples in the order of the clips: for validation and scoring.
+
+    Every clip gives `views` samples, evenly spaced in time. An item is (inputs, targets):
+    inputs (B, …) as the sampler gives them, targets one-hot float32 (B, classes).
+    """
+
+    def __init__(  # noqa: PLR0913  (named arguments)
+        self,
+        clips: pd.DataFrame,
+        pictures: Pictures,
+        sampler: Sampler,
+        *,
+        num_classes: int,
+        views: int,
+        batch_size: int,
+        threads: int = 1,
+    ):
+        """Prepare the list of samples; nothing is read.
+
+        Args:
+            clips: clip_id and label_id, one row a clip.
+            pictures: The table.
+            sampler: Reads one sample.
+            num_classes: Width of the targets.
+            views: Samples a clip.
+            batch_size: Samples a batch; the last one is smaller.
+            threads: Threads that read.
+        """
+        super().__init__(workers=threads, max_queue_size=2 * threads + 2)
+        self._clip_ids = clips["clip_id"].tolist()
+        self._targets = np.eye(num_classes, dtype=np.float32)[clips["label_id"].to_numpy(int)]
+        self._pictures, self._sampler = pictures, sampler
+        self._views, self._batch_size = views, batch_size
+
+    @property
+    def n_samples(self) -> int:
+        """Samples an epoch."""
+        return len(self._clip_ids) * self._views
+
+    def __len__(self) -> int:
+        return math.ceil(self.n_samples / self._batch_size)
+
+    def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
+        first = batch * self._batch_size
+        numbers = range(first, min(first + self._batch_size, self.n_samples))
+        inputs = np.stack([self._sample(number) for number in numbers])
+        return inputs, self._targets[[number // self._views for number in numbers]]
+
+    def _sample(self, number: int) -> np.ndarray:
+        clip, view = divmod(number, self._views)
+        return self._sampler(self._pictures, self._clip_ids[clip], (view, self._views))
+
+
+class TrainingBatches(ClipBatches):
+    """Shuffled, augmented batches; each is a function of the seed, the epoch and its number.
+
+    Nothing depends on which thread reads first, so that a training can be repeated and resumed.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        augmentation: Augmentation,
+        mixup: float,
+        seed: int,
+        **kwargs: Any,
+    ):
+        """Prepare as `ClipBatches` does.
+
+        Args:
+            args: As in `ClipBatches`.
+            augmentation: How far views vary.
+            mixup: Alpha of the Beta distribution (Zhang et al. 2018); 0 mixes nothing.
+            seed: Of shuffling, sampling and augmentation.
+            kwargs: As in `ClipBatches`.
+        """
+        super().__init__(*args, **kwargs)
+        self._augmentation, self._mixup, self._seed = augmentation, mixup, seed
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Draw the order of an epoch."""
+        self._epoch = epoch
+        self._order = np.random.default_rng([self._seed, epoch]).permutation(self.n_samples)
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch: Keras calls this."""
+        self.start_epoch(self._epoch + 1)
+
+    def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
+        numbers = self._order[batch * self._batch_size : (batch + 1) * self._batch_size]
+        rngs = [np.random.default_rng([self._seed, self._epoch, number]) for number in numbers]
+        inputs = np.stack(
+            [self._augmented(number, rng) for number, rng in zip(numbers, rngs, strict=True)]
+        )
+        targets = self._targets[numbers // self._views]
+        return self._mixed(inputs, targets, rngs[0]) if self._mixup else (inputs, targets)
+
+    def _augmented(self, number: int, rng: np.random.Generator) -> np.ndarray:
+        clip, segment = divmod(int(number), self._views)
+        return self._sampler(
+            self._pictures,
+            self._clip_ids[clip],
+            (segment, self._views),
+            (self._augmentation, rng),
+        )
+
+    def _mixed(
+        self, inputs: np.ndarray, targets: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        share = np.float32(rng.beta(self._mixup, self._mixup))
+        other = rng.permutation(len(inputs))
+        inputs = inputs.astype(np.float32)
+        return (
+            share * inputs + (1 - share) * inputs[other],
+            share * targets + (1 - share) * targets[other],
+        )

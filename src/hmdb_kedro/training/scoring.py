@@ -1,0 +1,62 @@
+"""From a trained model to a table of probabilities, one row a clip."""
+
+import os
+import time
+
+import keras
+import numpy as np
+import pandas as pd
+
+from hmdb_kedro.artefacts import TrainedModel
+from hmdb_kedro.training.batches import ClipBatches
+from hmdb_kedro.training.samples import Pictures, Sampler
+
+_BATCH_SIZE = 16
+_TIMED_RUNS = 10
+
+
+def score_clips(trained: TrainedModel, clips: pd.DataFrame, pictures: Pictures) -> pd.DataFrame:
+    """Average a clip's probabilities over the views the model was made for.
+
+    Args:
+        trained: The model; its preprocessing says how clips are sampled.
+        clips: clip_id, partition, label and label_id of the clips to score.
+        pictures: The table they are read from.
+
+    Returns:
+        clip_id, partition, label, then one float32 column a class; rows sum to 1.
+    """
+    n_views = trained.preprocessing["test_views"]
+    batches = ClipBatches(
+        clips,
+        pictures,
+        Sampler(**trained.preprocessing["sampler"]),
+        num_classes=len(trained.classes),
+        views=n_views,
+        batch_size=_BATCH_SIZE,
+        threads=os.cpu_count() or 1,
+    )
+    views = _predict(trained, batches)
+    scores = views.reshape(len(clips), n_views, len(trained.classes)).mean(axis=1)
+    scores /= scores.sum(axis=1, keepdims=True)
+    table = clips[["clip_id", "partition", "label"]].reset_index(drop=True)
+    return table.join(pd.DataFrame(scores.astype(np.float32), columns=list(trained.classes)))
+
+
+def milliseconds_per_view(model: keras.Model) -> float:
+    """Return the median time of a forward pass at batch 1, in ms."""
+    inputs = np.zeros((1, *model.input_shape[1:]), np.float32)
+    model.predict_on_batch(inputs)
+    times = []
+    for _ in range(_TIMED_RUNS):
+        start = time.perf_counter()
+        model.predict_on_batch(inputs)
+        times.append(time.perf_counter() - start)
+    return 1e3 * float(np.median(times))
+
+
+def _predict(trained: TrainedModel, batches: ClipBatches) -> np.ndarray:
+    if len(batches) == 0:
+        return np.empty((0, len(trained.classes)))
+    predicted: np.ndarray = trained.model.predict(batches, verbose=0)
+    return predicted.astype(np.float64)

@@ -1,0 +1,147 @@
+"""The steps every model goes through: train, score, say how and at what cost."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import keras
+import pandas as pd
+
+from hmdb_kedro.artefacts import TrainedModel
+from hmdb_kedro.errors import UserError
+from hmdb_kedro.models.cost import count_gflops, training_memory_mb
+from hmdb_kedro.params import TrainParams
+from hmdb_kedro.training.fit import EpochLog, TrainingSet, fit
+from hmdb_kedro.training.samples import make_sampler
+from hmdb_kedro.training.scoring import milliseconds_per_view, score_clips
+from hmdb_kedro.video.tables import ClipTable
+
+History = dict[str, Any]
+
+
+def train_model(
+    build: Callable[..., keras.Model],
+    data: tuple[pd.DataFrame, ClipTable],
+    params: TrainParams,
+    seed: int,
+    epoch_log: EpochLog,
+) -> tuple[TrainedModel, History]:
+    """Train a model on the training part of the index.
+
+    Args:
+        build: From `num_classes` to an uncompiled model with its initial weights.
+        data: The clip index, and the table of the clips' pictures.
+        params: The model's parameters.
+        seed: Of shuffling, sampling, augmentation and dropout.
+        epoch_log: Takes the figures of each epoch.
+
+    Returns:
+        The model and its history; see `fit`.
+
+    Raises:
+        UserError: A class has no training clip with pictures.
+    """
+    clip_index, pictures = data
+    classes = _class_names(clip_index)
+    training_set = _training_set(clip_index, pictures, classes)
+    model, history = fit(
+        partial(build, num_classes=len(classes)), training_set, params, seed, epoch_log
+    )
+    preprocessing = {
+        "sampler": asdict(make_sampler(params)),
+        "test_views": params.test_views,
+        "batch_size": params.batch_size,
+        "extraction": pictures.settings,
+    }
+    return TrainedModel(model, classes, preprocessing), history
+
+
+def score_parts(
+    trained: TrainedModel, clip_index: pd.DataFrame, pictures: ClipTable
+) -> pd.DataFrame:
+    """Score the validation and the test part.
+
+    Raises:
+        UserError: The table was extracted with other settings than the model was trained on, or
+            the index has other classes.
+    """
+    _refuse_other_settings(trained, pictures)
+    if trained.classes != _class_names(clip_index):
+        raise UserError(
+            f"The model knows {len(trained.classes)} classes, {', '.join(trained.classes[:3])}, …; "
+            f"the index has others. Received: {', '.join(_class_names(clip_index)[:3])}, …. "
+            "Train it anew."
+        )
+    return score_clips(trained, scored_clips(clip_index, pictures), pictures)
+
+
+def scored_clips(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:
+    """Return the validation and test clips of known classes that have pictures."""
+    clips = _clips_with_pictures(clip_index, pictures)
+    return clips[clips["partition"].isin(["val", "test"])]
+
+
+def describe_protocol(
+    trained: TrainedModel, history: History, pictures: ClipTable, split: int
+) -> dict[str, Any]:
+    """Say how the scores came about: split, seed, sampling, views and versions."""
+    return {
+        "split": split,
+        "seed": history["seed"],
+        "views": trained.preprocessing["test_views"],
+        "crops": "centre",
+        "sampling": trained.preprocessing["sampler"],
+        "versions": {"model": trained.version, pictures.kind: pictures.version},
+    }
+
+
+def measure_cost(trained: TrainedModel, history: History) -> dict[str, float]:
+    """Return parameters, gflops a view, seconds of training, ms a clip and MB of a step.
+
+    ms_per_clip is the forward passes of all views of a clip, one by one.
+    """
+    n_views = trained.preprocessing["test_views"]
+    return {
+        "parameters": trained.model.count_params(),
+        "gflops": count_gflops(trained.model),
+        "train_seconds": history["train_seconds"],
+        "ms_per_clip": n_views * milliseconds_per_view(trained.model),
+        "memory_mb": training_memory_mb(trained.model, trained.preprocessing["batch_size"]),
+    }
+
+
+def _training_set(
+    clip_index: pd.DataFrame, pictures: ClipTable, classes: tuple[str, ...]
+) -> TrainingSet:
+    clips = _clips_with_pictures(clip_index, pictures)
+    train = clips[clips["partition"] == "train"]
+    empty = sorted(set(classes) - set(train["label"]))
+    if empty:
+        raise UserError(
+            f"No training clip with {pictures.kind} is left of {', '.join(empty)}. See the "
+            f"{pictures.kind} report for the reasons."
+        )
+    return TrainingSet(train, clips[clips["partition"] == "val"], pictures, len(classes))
+
+
+def _clips_with_pictures(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:
+    known = clip_index["label_id"].notna() & clip_index["clip_id"].isin(pictures.clip_ids)
+    return clip_index[known]
+
+
+def _class_names(clip_index: pd.DataFrame) -> tuple[str, ...]:
+    known = clip_index.dropna(subset=["label_id"]).sort_values("label_id")
+    return tuple(known["label"].unique())
+
+
+def _refuse_other_settings(trained: TrainedModel, pictures: ClipTable) -> None:
+    expected, found = trained.preprocessing["extraction"], pictures.settings
+    changed = sorted(key for key in expected if expected[key] != found.get(key))
+    if changed:
+        wanted = ", ".join(f"{pictures.kind}.{key}={expected[key]}" for key in changed)
+        raise UserError(
+            f"The model was trained on {pictures.kind} of {wanted}. Received: "
+            f"{', '.join(f'{key}={found.get(key)}' for key in changed)}. "
+            f"Extract again with those settings, or train the model anew."
+        )

@@ -1,0 +1,162 @@
+"""How a sample looks at a clip: crop, flip and colour, the same for all its pictures.
+
+Crops are squares and never stretched: the aspect ratio can leak the class. Flow obeys physics:
+a horizontal flip negates x, a resize by S / c multiplies every vector by S / c.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+_REDUCTIONS = (8, 4, 2)
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to look at a clip.
+
+    Attributes:
+        top: Upper edge of the square crop, as a share of the height.
+        left: Left edge, as a share of the width.
+        side: Side of the square, as a share of the short side.
+        flip: Mirrored left to right.
+        brightness: Factor on all values.
+        contrast: Factor on the distance from the mean grey.
+        saturation: Factor on the distance from each pixel's grey.
+    """
+
+    top: float
+    left: float
+    side: float
+    flip: bool = False
+    brightness: float = 1.0
+    contrast: float = 1.0
+    saturation: float = 1.0
+
+
+def centre_view(height: int, width: int) -> View:
+    """Return the largest centred square."""
+    return _crop(height, width, side=1.0, down=0.5, across=0.5)
+
+
+def random_view(
+    height: int, width: int, augmentation: "Augmentation", rng: np.random.Generator
+) -> View:
+    """Draw a corner or centre crop with scale jitter, a flip and colours.
+
+    Scale jitter with corner crops follows TSN (Wang et al. 2016).
+    """
+    side = rng.uniform(augmentation.crop_scale_min, 1)
+    down, across = _ANCHORS[rng.integers(len(_ANCHORS))]
+    crop = _crop(height, width, side, down, across)
+    flip = bool(augmentation.flip and rng.random() < 0.5)
+    strength = augmentation.colour_jitter
+    colours = rng.uniform(1 - strength, 1 + strength, size=3)
+    return View(crop.top, crop.left, crop.side, flip, *map(float, colours))
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far views vary in training."""
+
+    crop_scale_min: float
+    flip: bool
+    colour_jitter: float = 0.0
+
+
+def best_reduction(height: int, width: int, view: View, size: int) -> int:
+    """Return the largest reduction in the JPEG decoder that loses no pixel of the view."""
+    side = view.side * min(height, width)
+    return next((factor for factor in _REDUCTIONS if side / factor >= size), 1)
+
+
+def view_frames(frames: np.ndarray, view: View, size: int) -> np.ndarray:
+    """Apply a view to RGB frames.
+
+    Args:
+        frames: uint8, shape (T, H, W, 3).
+        view: How to look at them.
+        size: Height and width of the result, in pixels.
+
+    Returns:
+        uint8, shape (T, size, size, 3).
+    """
+    crops = _resized(_cropped(frames, view), size)
+    if (view.brightness, view.contrast, view.saturation) == (1.0, 1.0, 1.0):
+        return crops
+    return _recoloured(crops, view)
+
+
+def view_flow(flow: np.ndarray, view: View, size: int) -> np.ndarray:
+    """Apply a view to flow fields; vectors stay in pixels, of the result.
+
+    Args:
+        flow: float32, shape (T, H, W, 2): dx and dy in pixels.
+        view: How to look at them; its colours do not matter.
+        size: Height and width of the result, in pixels.
+
+    Returns:
+        float32, shape (T, size, size, 2).
+    """
+    crops = _cropped(flow, view)
+    viewed = _resized(crops, size) * np.float32(size / crops.shape[1])
+    if view.flip:
+        viewed[..., 0] *= -1
+    return viewed
+
+
+def condition_flow(flow: np.ndarray, *, remove_median: bool, square_root: bool) -> np.ndarray:
+    """Prepare flow for a network: without camera motion, with long vectors compressed.
+
+    Args:
+        flow: float32, shape (T, H, W, 2).
+        remove_median: Subtract the median of each field and axis (a panning camera).
+        square_root: Replace each component by sign(x) sqrt(|x|).
+    """
+    if remove_median:
+        flow = flow - np.median(flow, axis=(1, 2), keepdims=True)
+    if square_root:
+        flow = np.sign(flow) * np.sqrt(np.abs(flow))
+    return flow
+
+
+_ANCHORS = ((0.5, 0.5), (0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
+
+
+def _crop(height: int, width: int, side: float, down: float, across: float) -> View:
+    short = min(height, width)
+    return View(
+        top=down * (1 - side * short / height), left=across * (1 - side * short / width), side=side
+    )
+
+
+def _cropped(pictures: np.ndarray, view: View) -> np.ndarray:
+    height, width = pictures.shape[1:3]
+    side = max(1, round(view.side * min(height, width)))
+    top = min(round(view.top * height), height - side)
+    left = min(round(view.left * width), width - side)
+    crops = pictures[:, top : top + side, left : left + side]
+    return crops[:, :, ::-1] if view.flip else crops
+
+
+def _resized(crops: np.ndarray, size: int) -> np.ndarray:
+    shrinks = crops.shape[1] > size
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized = np.empty((len(crops), size, size, crops.shape[-1]), crops.dtype)
+    for crop, target in zip(crops, resized, strict=True):
+        cv2.resize(
+            np.ascontiguousarray(crop), (size, size), dst=target, interpolation=interpolation
+        )
+    return resized
+
+
+def _recoloured(frames: np.ndarray, view: View) -> np.ndarray:
+    pixels: np.ndarray = frames.astype(np.float32)
+    grey = (pixels @ _LUMA)[..., None]
+    pixels = grey + view.saturation * (pixels - grey)
+    mean = grey.mean()
+    pixels = view.brightness * (mean + view.contrast * (pixels - mean))
+    recoloured: np.ndarray = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    return recoloured

@@ -1,0 +1,124 @@
+"""The one place where video files are opened.
+
+`VideoCapture`'s frame count is a guess, so frames are counted as they decode.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+# One decoder thread a clip: clips run in parallel, which two cores use better than slices do.
+_ONE_THREAD = (cv2.CAP_PROP_N_THREADS, 1)
+
+
+class UnreadableClipError(Exception):
+    """Why a clip cannot be decoded; ends as the reason in its row, never stops a run."""
+
+
+@dataclass(frozen=True)
+class ClipProbe:
+    """What one full decode of a clip tells.
+
+    Attributes:
+        content_hash: SHA-256 of the file's bytes, hexadecimal.
+        n_frames: Frames that decode.
+        fps: Frames a second, as the container says; 0 when unreadable.
+        width: Pixels.
+        height: Pixels.
+        status: `ok`, `unreadable` or `too_short`.
+        reason: What is wrong, or None.
+    """
+
+    content_hash: str
+    n_frames: int
+    fps: float
+    width: int
+    height: int
+    status: str
+    reason: str | None
+
+
+def read_frames(file: Path) -> Iterator[np.ndarray]:
+    """Yield the frames of a clip in order, one in memory at a time.
+
+    Yields:
+        uint8, shape (H, W, 3), BGR.
+
+    Raises:
+        UnreadableClipError: The file is no video that OpenCV can open.
+    """
+    with _Capture(file) as capture:
+        yield from capture.frames()
+
+
+def probe_clip(file: Path, min_frames: int, min_decoded_share: float) -> ClipProbe:
+    """Decode a clip from end to end and say what it holds and whether it can be used."""
+    content_hash = hash_file(file)
+    try:
+        with _Capture(file) as capture:
+            n_frames = capture.count()
+            announced, fps = capture.announced, capture.fps
+            width, height = capture.width, capture.height
+    except UnreadableClipError as error:
+        return ClipProbe(content_hash, 0, 0.0, 0, 0, "unreadable", str(error))
+    status, reason = "ok", None
+    if n_frames == 0:
+        status, reason = "unreadable", "no frame decodes"
+    elif n_frames < min_decoded_share * announced:
+        status = "unreadable"
+        reason = f"truncated: {n_frames} of {announced} announced frames decode"
+    elif n_frames < min_frames:
+        status, reason = "too_short", f"{n_frames} frame(s), at least {min_frames} are needed"
+    return ClipProbe(content_hash, n_frames, fps, width, height, status, reason)
+
+
+def hash_file(file: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class _Capture:
+    """`cv2.VideoCapture` as a context manager that names what went wrong."""
+
+    def __init__(self, file: Path):
+        if not file.is_file():
+            raise UnreadableClipError("the file is gone")
+        if file.stat().st_size == 0:
+            raise UnreadableClipError("the file is empty")
+        self._capture = cv2.VideoCapture(str(file), cv2.CAP_FFMPEG, _ONE_THREAD)
+        if not self._capture.isOpened():
+            raise UnreadableClipError("no video that OpenCV can open")
+        self.announced = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        self.fps = float(self._capture.get(cv2.CAP_PROP_FPS))
+        self.width = self.height = 0
+
+    def __enter__(self) -> "_Capture":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._capture.release()
+
+    def frames(self) -> Iterator[np.ndarray]:
+        while True:
+            decoded, frame = self._capture.read()
+            if not decoded:
+                return
+            yield frame
+
+    def count(self) -> int:
+        # `grab` decodes; only the first frame is converted to a picture, for its true size.
+        if not self._capture.grab():
+            return 0
+        retrieved, frame = self._capture.retrieve()
+        if not retrieved:
+            return 0
+        self.height, self.width = frame.shape[:2]
+        n_frames = 1
+        while self._capture.grab():
+            n_frames += 1
+        return n_frames

@@ -1,0 +1,170 @@
+"""From one clip to one row of the `frames` or the `flow` table."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+
+from hmdb_kedro.params import FlowParams, FramesParams, settings_hash
+from hmdb_kedro.video.decode import UnreadableClipError, hash_file, read_frames
+from hmdb_kedro.video.encoding import encode_flow, encode_frame
+from hmdb_kedro.video.flow import brighten, flow_fields, shrink, small_greys
+
+FRAMES_SETTINGS = {"short_side", "stride", "quality"}
+FLOW_SETTINGS = {
+    "algorithm",
+    "dis_preset",
+    "short_side",
+    "stride",
+    "gamma",
+    "bound_px",
+    "quality",
+}
+_COMMON = [
+    ("clip_id", pa.string()),
+    ("content_hash", pa.string()),
+    ("settings_hash", pa.string()),
+    ("height", pa.int32()),
+    ("width", pa.int32()),
+    ("n_pictures", pa.int32()),
+    ("n_bytes", pa.int64()),
+    ("status", pa.string()),
+    ("reason", pa.string()),
+    ("seconds", pa.float64()),
+]
+_FRAMES = [*_COMMON, ("fps", pa.float64()), ("frames", pa.list_(pa.binary()))]
+_FLOW = [
+    *_COMMON,
+    ("algorithm", pa.string()),
+    ("bound_px", pa.float64()),
+    ("gamma", pa.float64()),
+    ("clipped_share", pa.float64()),
+    ("flow", pa.list_(pa.binary())),
+]
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ClipTask:
+    """A clip to extract: who it is, where it lies, what it must hold.
+
+    Attributes:
+        clip_id: `<label>/<file name>`.
+        file: The video.
+        content_hash: SHA-256 the index has seen; another one is a clip replaced meanwhile.
+        n_frames: Frames the index has counted.
+        fps: Frames a second.
+    """
+
+    clip_id: str
+    file: Path
+    content_hash: str
+    n_frames: int
+    fps: float
+
+
+def frames_schema(params: FramesParams) -> pa.Schema:
+    """Return the columns of the `frames` table, its settings in the metadata."""
+    return _schema(_FRAMES, params.model_dump(include=FRAMES_SETTINGS))
+
+
+def flow_schema(params: FlowParams) -> pa.Schema:
+    """Return the columns of the `flow` table, its settings in the metadata."""
+    return _schema(_FLOW, params.model_dump(include=FLOW_SETTINGS))
+
+
+def frames_row(task: ClipTask, params: FramesParams) -> Row:
+    """Decode a clip and encode its frames; a clip that fails gives a row that says why."""
+    row = {"settings_hash": settings_hash(params, FRAMES_SETTINGS), "fps": task.fps}
+    return row | _guarded(task, partial(_frames_content, task, params))
+
+
+def flow_row(task: ClipTask, params: FlowParams) -> Row:
+    """Decode a clip and encode its flow; a clip that fails gives a row that says why."""
+    row = {
+        "settings_hash": settings_hash(params, FLOW_SETTINGS),
+        "algorithm": params.algorithm,
+        "bound_px": params.bound_px,
+    }
+    return row | _guarded(task, partial(_flow_content, task, params))
+
+
+def _schema(columns: list[tuple[str, pa.DataType]], settings: Row) -> pa.Schema:
+    return pa.schema(columns, metadata={"settings": json.dumps(settings, sort_keys=True)})
+
+
+def _guarded(task: ClipTask, content: Callable[[], Row]) -> Row:
+    start = time.perf_counter()
+    row: Row = {"clip_id": task.clip_id, "content_hash": task.content_hash}
+    row |= {"n_pictures": 0, "n_bytes": 0}
+    try:
+        row |= {**content(), "status": "ok", "reason": None}
+    except (UnreadableClipError, OSError, cv2.error) as error:
+        row |= {"status": "unreadable", "reason": str(error)}
+    return row | {"seconds": time.perf_counter() - start}
+
+
+def _frames_content(task: ClipTask, params: FramesParams) -> Row:
+    encoded: list[bytes] = []
+    shape = (0, 0)
+    for frame in islice(_checked_frames(task), 0, None, params.stride):
+        picture = shrink(frame, params.short_side)
+        shape = _same_shape(shape, picture)
+        encoded.append(encode_frame(picture, params.quality))
+    return {"frames": encoded, **_sizes(encoded, shape)}
+
+
+def _flow_content(task: ClipTask, params: FlowParams) -> Row:
+    gamma, greys = brighten(small_greys(_checked_frames(task), params.short_side), params.gamma)
+    encoded: list[bytes] = []
+    clipped, shape = 0, (0, 0)
+    for field in flow_fields(greys, params):
+        if not np.isfinite(field).all():
+            raise UnreadableClipError(f"flow of pair {len(encoded)} is not finite")
+        shape = _same_shape(shape, field)
+        clipped += int(np.count_nonzero(np.abs(field) > params.bound_px))
+        encoded.append(encode_flow(field, params.bound_px, params.quality))
+    if not encoded:
+        raise UnreadableClipError(
+            f"{task.n_frames} frame(s) are too few for a stride of {params.stride}"
+        )
+    n_values = 2 * shape[0] * shape[1] * len(encoded)
+    quality = {"gamma": gamma, "clipped_share": clipped / n_values}
+    return {"flow": encoded, **_sizes(encoded, shape), **quality}
+
+
+def _sizes(encoded: list[bytes], shape: tuple[int, int]) -> Row:
+    return {
+        "height": shape[0],
+        "width": shape[1],
+        "n_pictures": len(encoded),
+        "n_bytes": sum(map(len, encoded)),
+    }
+
+
+def _checked_frames(task: ClipTask) -> Iterator[np.ndarray]:
+    """Yield the frames and hold the clip to what the index saw."""
+    if hash_file(task.file) != task.content_hash:
+        raise UnreadableClipError("the file changed since data_prep; run data_prep again")
+    n_frames = 0
+    for frame in read_frames(task.file):
+        n_frames += 1
+        yield frame
+    if n_frames != task.n_frames:
+        raise UnreadableClipError(f"{n_frames} frames decode, the index counted {task.n_frames}")
+
+
+def _same_shape(shape: tuple[int, int], picture: np.ndarray) -> tuple[int, int]:
+    found = picture.shape[:2]
+    if shape not in ((0, 0), found):
+        raise UnreadableClipError(f"the frame size changes from {shape} to {found}")
+    return found

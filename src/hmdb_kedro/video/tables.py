@@ -1,0 +1,128 @@
+"""Read access to the `frames` and `flow` tables: from a clip's name to its pictures."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hmdb_kedro.video.encoding import decode_flow, decode_frame
+
+
+class ClipTable(Mapping[str, np.ndarray]):
+    """One version of the `frames` or the `flow` table, clip by clip.
+
+    `table[clip_id]` is a whole clip: uint8 (T, H, W, 3) RGB frames, or float32 (T - 1, H, W, 2)
+    flow in pixels, dx right and dy down. Only clips whose status is ok are listed. Reading is
+    safe from several threads, and a table can be sent to another process.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        version: int | str | None = None,
+        storage_options: Mapping[str, str] | None = None,
+    ):
+        self._uri = uri
+        self._version = version
+        self._storage_options = dict(storage_options or {}) or None
+
+    @property
+    def clip_ids(self) -> list[str]:
+        """The clips with pictures, sorted."""
+        return sorted(self._rows)
+
+    @property
+    def kind(self) -> str:
+        """`frames` or `flow`."""
+        return "flow" if "flow" in self._dataset.schema.names else "frames"
+
+    @property
+    def version(self) -> str | None:
+        """The catalog's version this table was loaded at."""
+        return None if self._version is None else str(self._version)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The extraction settings the table's newest rows were made with."""
+        stored: dict[str, Any] = json.loads(self._dataset.schema.metadata[b"settings"])
+        return stored
+
+    def info(self) -> pd.DataFrame:
+        """Return everything but the pictures, one row a clip (rejected ones too), by clip_id."""
+        columns = [name for name in self._dataset.schema.names if name != self.kind]
+        table: pd.DataFrame = self._dataset.to_table(columns=columns).to_pandas()
+        return table.sort_values("clip_id", ignore_index=True)
+
+    def shape(self, clip_id: str) -> tuple[int, int, int]:
+        """Return a clip's number of frames or flow fields, their height and their width."""
+        return self._rows[clip_id][1:]
+
+    def take(self, clip_id: str, indices: Sequence[int], reduce: int = 1) -> np.ndarray:
+        """Return the chosen pictures of a clip, in the order asked for.
+
+        Args:
+            clip_id: A clip of the table.
+            indices: Positions in the clip, from 0; repeats are decoded once.
+            reduce: 1, 2, 4 or 8: RGB frames are decoded at this fraction of their size.
+
+        Returns:
+            uint8 (len(indices), H / reduce, W / reduce, 3) or float32 (len(indices), H, W, 2).
+
+        Raises:
+            KeyError: The clip is not in the table.
+        """
+        row = self._dataset.take([self._rows[clip_id][0]], columns=self._picture_columns)
+        pictures = row[self.kind].chunk(0)[0].values
+        decoded = {
+            index: self._decode(pictures[index].as_buffer(), row, reduce)
+            for index in {int(i) for i in indices}
+        }
+        return np.stack([decoded[int(index)] for index in indices])
+
+    def __getitem__(self, clip_id: str) -> np.ndarray:
+        return self.take(clip_id, range(self.shape(clip_id)[0]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.clip_ids)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Neither the open table nor what was read from it travels.
+        return {name: vars(self)[name] for name in ("_uri", "_version", "_storage_options")}
+
+    def __repr__(self) -> str:
+        return f"ClipTable({self.kind}, {len(self)} clips)"
+
+    @property
+    def _picture_columns(self) -> list[str]:
+        return ["flow", "bound_px"] if self.kind == "flow" else ["frames"]
+
+    def _decode(self, encoded: Any, row: Any, reduce: int) -> np.ndarray:
+        if self.kind == "flow":
+            return decode_flow(encoded, row["bound_px"][0].as_py())
+        return decode_frame(encoded, reduce)
+
+    @cached_property
+    def _dataset(self) -> Any:
+        import lance  # noqa: PLC0415  (heavy, and built by kedro-mlflow's walk otherwise)
+
+        return lance.dataset(
+            self._uri, version=self._version, storage_options=self._storage_options
+        )
+
+    @cached_property
+    def _rows(self) -> dict[str, tuple[int, int, int, int]]:
+        """Position in the table, number of pictures, height and width, by clip_id."""
+        columns = ["clip_id", "status", "n_pictures", "height", "width"]
+        table = self._dataset.to_table(columns=columns).to_pydict()
+        rows = zip(*(table[column] for column in columns), strict=True)
+        return {
+            clip_id: (position, *shape)
+            for position, (clip_id, status, *shape) in enumerate(rows)
+            if status == "ok"
+        }

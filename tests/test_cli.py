@@ -1,0 +1,237 @@
+"""What a user reads when something is wrong: one line, and the right exit code."""
+
+import logging
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.project import configure_project, pipelines
+from kedro.io import DatasetError, MemoryDataset
+from kedro_datasets.json import JSONDataset
+
+from hmdb_kedro import cli, pipeline_registry
+from hmdb_kedro.configuration import ProjectConfigLoader
+from hmdb_kedro.errors import UserError
+from hmdb_kedro.failures import explain
+from hmdb_kedro.results import results_table
+
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _configured():
+    configure_project("hmdb_kedro")
+
+
+@pytest.fixture
+def configuration(tmp_path):
+    for environment in ("base", "sample"):
+        (tmp_path / "conf" / environment).mkdir(parents=True)
+    return tmp_path / "conf"
+
+
+def raised(action):
+    """Return the exception that an action raises."""
+    try:
+        action()
+    except Exception as error:
+        return error
+    raise AssertionError("nothing was raised")
+
+
+def python(script):
+    """Run a script in a process of its own."""
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT)
+
+
+def command_that_raises(error):
+    def callback():
+        raise error
+
+    return cli.CleanCommand("test", callback=callback)
+
+
+def test_run_keeps_every_option_of_kedros_own():
+    assert [option.opts for option in cli.run.params] == [
+        option.opts for option in kedro_run.params
+    ]
+    assert cli.run.help == kedro_run.help
+
+
+def test_a_users_mistake_is_one_line_without_a_traceback(monkeypatch, configuration):
+    monkeypatch.chdir(configuration.parent)
+    result = CliRunner().invoke(command_that_raises(UserError("No clips.\n  Received: 0.")))
+    assert (result.exit_code, result.stderr) == (1, "Error: No clips. Received: 0.\n")
+
+
+def test_the_traceback_behind_the_line_is_kept_for_debugging(monkeypatch, configuration, caplog):
+    monkeypatch.chdir(configuration.parent)
+    with caplog.at_level(logging.DEBUG, logger="hmdb_kedro"):
+        CliRunner().invoke(command_that_raises(UserError("No clips.")))
+    assert [record.levelname for record in caplog.records if record.exc_info] == ["DEBUG"]
+
+
+def test_a_mistake_in_the_code_keeps_its_traceback(monkeypatch, configuration):
+    monkeypatch.chdir(configuration.parent)
+    result = CliRunner().invoke(command_that_raises(TypeError("unexpected")))
+    assert isinstance(result.exception, TypeError)
+
+
+def test_an_interrupt_ends_calmly(monkeypatch, configuration):
+    monkeypatch.chdir(configuration.parent)
+    result = CliRunner().invoke(command_that_raises(KeyboardInterrupt()))
+    assert result.exit_code == 130
+    assert result.stderr.startswith("Stopped.")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--env", "nope"], "no such environment. Received: nope. Known: base, sample."),
+        (["--pipeline", "nope"], "no such pipeline. Received: nope. Known: __default__,"),
+        (["--pipelines", "data_prep,nope"], "no such pipeline. Received: nope."),
+    ],
+)
+def test_what_does_not_exist_is_named_with_what_does(monkeypatch, configuration, options, message):
+    names = ["data_prep", "flow"]
+    monkeypatch.setattr(cli, "pipeline_names", lambda: names)
+    monkeypatch.chdir(configuration.parent)
+    result = CliRunner().invoke(cli.run, options)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_without_configuration_one_line_names_the_option(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli.run, [])
+    assert result.exit_code == 1
+    assert "--conf-source" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+class TestExplain:
+    def test_kedros_wrapping_is_stripped_from_a_users_error(self):
+        class Refusing(MemoryDataset):
+            def load(self):
+                raise UserError("`path` is no folder. Received: clips.zip.")
+
+        error = raised(Refusing().load)
+        assert isinstance(error, DatasetError)
+        error.add_note("Catalog entry `raw_videos` (data/clips.zip):")
+        assert explain(error) == (
+            "Catalog entry `raw_videos` (data/clips.zip): `path` is no folder. Received: clips.zip."
+        )
+
+    def test_a_missing_file_is_named(self, tmp_path):
+        error = raised(JSONDataset(filepath=str(tmp_path / "absent.json")).load)
+        assert "absent.json" in explain(error)
+        assert "JSONDataset" not in explain(error)
+
+    def test_a_mistake_inside_a_dataset_is_no_users_error(self):
+        class Broken(MemoryDataset):
+            def load(self):
+                raise TypeError("unexpected")
+
+        assert explain(raised(Broken().load)) is None
+
+    def test_a_missing_package_says_what_to_install(self):
+        error = raised(lambda: __import__("a_package_that_is_not_there"))
+        assert explain(error) == (
+            '`a_package_that_is_not_there` is not installed. Do: pip install "hmdb_kedro[train]"'
+        )
+
+    def test_a_full_disk_is_said_plainly(self):
+        assert "No space left" in explain(OSError(28, "No space left on device", "flow.lance"))
+
+    @pytest.mark.parametrize("error", [TypeError("x"), KeyError("x"), ValueError("x")])
+    def test_other_errors_need_their_traceback(self, error):
+        def stumble():
+            raise error
+
+        assert explain(raised(stumble)) is None
+
+
+def test_pipelines_stand_in_the_order_of_the_data_and_default_is_all_of_them(monkeypatch):
+    names = [name for name in pipeline_registry.ORDER if name in pipeline_registry.pipeline_names()]
+    assert pipeline_registry.pipeline_names()[: len(names)] == names
+    found = {name: pipeline_registry.Pipeline([]) for name in reversed(names)}
+    monkeypatch.setattr(pipeline_registry, "find_pipelines", lambda **_: found)
+    assert list(pipeline_registry.register_pipelines()) == ["__default__", *names]
+
+
+def test_only_the_pipelines_asked_for_are_imported():
+    pipelines.set_requested(["data_prep"])
+    try:
+        assert set(pipeline_registry.register_pipelines()) <= {"__default__", "data_prep"}
+    finally:
+        pipelines.set_requested(None)
+
+
+def test_a_project_without_a_local_environment_reads_base(configuration):
+    (configuration / "base" / "parameters.yml").write_text("seed: 3", encoding="utf-8")
+    options = {"base_env": "base", "default_run_env": "local"}
+    assert ProjectConfigLoader(str(configuration), **options)["parameters"] == {"seed": 3}
+    (configuration / "local").mkdir()
+    (configuration / "local" / "parameters.yml").write_text("seed: 4", encoding="utf-8")
+    assert ProjectConfigLoader(str(configuration), **options)["parameters"] == {"seed": 4}
+
+
+def test_the_table_has_a_row_a_model_and_a_dash_for_what_is_not_known():
+    table = results_table({"spatial": {"top1": 1 / 3, "n": 108}, "two_stream": {"top1": 1.0}})
+    cells = [list(column.cells) for column in table.columns]
+    assert cells[0] == ["spatial", "two_stream"]
+    assert cells[1] == ["0.333", "1.000"]
+    assert cells[-1] == ["108", "–"]
+
+
+def test_hmdb_is_a_group_beside_kedros_commands():
+    assert isinstance(cli.cli.commands["hmdb"], click.Group)
+    assert cli.cli.commands["run"] is cli.run
+    assert "results" in cli.hmdb.commands
+
+
+def test_without_kedro_one_line_says_what_to_install():
+    script = textwrap.dedent("""
+        import runpy, sys
+        import importlib.util
+        find = importlib.util.find_spec
+        importlib.util.find_spec = lambda name, *_: None if name == "kedro" else find(name, *_)
+        runpy.run_module("hmdb_kedro", run_name="__main__")
+    """)
+    done = python(script)
+    assert done.returncode == 1
+    assert done.stderr == 'Kedro is not installed. Do: pip install "hmdb_kedro[train]"\n'
+
+
+@pytest.mark.slow
+def test_nothing_is_reported_to_anyone():
+    """Ask MLflow and kedro-telemetry themselves, after they were imported as a command does."""
+    script = textwrap.dedent("""
+        import os
+        import socket
+        from pathlib import Path
+        def refuse(*arguments, **options):
+            raise AssertionError(f"asked for {arguments}")
+        socket.getaddrinfo = refuse
+        for name in ("CI", "DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "KEDRO_DISABLE_TELEMETRY"):
+            os.environ.pop(name, None)
+        from kedro.framework.project import configure_project
+        configure_project("hmdb_kedro")
+        from kedro_telemetry.plugin import _check_for_telemetry_consent
+        import mlflow.telemetry.client as client
+        assert client.get_telemetry_client() is None
+        from kedro_viz.integrations.pypi import get_latest_version
+        assert _check_for_telemetry_consent(Path.cwd()) is False
+        assert get_latest_version() is None
+    """)
+    done = python(script)
+    assert done.returncode == 0, done.stderr
+    assert (PROJECT / ".telemetry").read_text(encoding="utf-8") == "consent: false\n"

@@ -1,0 +1,79 @@
+import pytest
+from params import base_values, make
+
+from hmdb_kedro.errors import UserError
+from hmdb_kedro.params import check_parameters, settings_hash
+
+
+def changed(key, value):
+    values = base_values()
+    *branches, name = key.split(".")
+    target = values
+    for branch in branches:
+        target = target[branch]
+    target[name] = value
+    return values
+
+
+def test_the_base_configuration_is_valid():
+    assert check_parameters(base_values()).flow.algorithm == "dis"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("split", 4, "1, 2 or 3"),
+        ("seed", -1, "greater than or equal to 0"),
+        ("flow.algorithm", "foo", "'farneback', 'tvl1' or 'dis'"),
+        ("flow.gamma", "bright", "'auto'"),
+        ("frames.quality", 101, "less than or equal to 100"),
+        ("frames.n_jobs", 0, "-1 (one a core) or at least 1"),
+        ("data_prep.source_pattern", "(", "regular expression"),
+        ("data_prep.source_pattern", "abc", "(?P<source>"),
+        ("cnn3d_v1.filters", [8], "at least 2 items"),
+        ("two_stream.rule", "max", "'average', 'log_average' or 'weighted'"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_was_received_and_what_is_allowed(key, value, allowed):
+    with pytest.raises(UserError) as caught:
+        check_parameters(changed(key, value))
+    message = str(caught.value)
+    assert f"`{key}`" in message
+    assert f"Received: {value!r}." in message
+    assert allowed in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "branch"),
+    [("flwo", {"algorithm": "dis"}, "at the top"), ("flow.algoritm", "dis", "below `flow`")],
+)
+def test_an_unknown_key_is_named_with_the_known_ones(key, value, branch):
+    with pytest.raises(UserError, match=f"Parameter `{key}` is unknown. Known {branch}: "):
+        check_parameters(changed(key, value))
+
+
+def test_a_missing_key_is_named():
+    values = base_values()
+    del values["flow"]["bound_px"]
+    with pytest.raises(UserError, match=r"`flow\.bound_px` is missing"):
+        check_parameters(values)
+
+
+def test_two_mistakes_are_both_told():
+    values = changed("split", 4) | {"sede": 1}
+    with pytest.raises(UserError, match=r"`split`.*; .*`sede`"):
+        check_parameters(values)
+
+
+def test_parameters_cannot_be_changed():
+    flow = make("flow")
+    with pytest.raises(ValueError, match="frozen"):
+        flow.bound_px = 1.0
+
+
+def test_a_hash_changes_with_its_fields_alone():
+    fields = {"algorithm", "bound_px"}
+    reference = settings_hash(make("flow"), fields)
+    assert settings_hash(make("flow", n_jobs=7), fields) == reference
+    assert settings_hash(make("flow", bound_px=3.0), fields) != reference

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from conftest import moving_clip, write_clip
+
+from hmdb_kedro.video.decode import UnreadableClipError, probe_clip, read_frames
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return write_clip(tmp_path / "clip.avi", moving_clip(2, 1, n_frames=12), fps=25.0)
+
+
+def test_a_probe_counts_what_decodes(clip):
+    probe = probe_clip(clip, min_frames=2, min_decoded_share=0.9)
+    assert (probe.n_frames, probe.fps, probe.width, probe.height) == (12, 25.0, 128, 96)
+    assert (probe.status, probe.reason) == ("ok", None)
+
+
+def test_frames_come_in_order(clip):
+    frames = list(read_frames(clip))
+    assert len(frames) == 12
+    for read, drawn in zip(frames, moving_clip(2, 1, n_frames=12), strict=True):
+        assert np.abs(read.astype(int) - drawn).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "empty"), (b"no video at all\n" * 40, "no video that OpenCV")]
+)
+def test_what_is_no_video_is_unreadable_with_a_reason(tmp_path, content, reason):
+    file = tmp_path / "clip.avi"
+    file.write_bytes(content)
+    probe = probe_clip(file, 2, 0.9)
+    assert probe.status == "unreadable"
+    assert reason in probe.reason
+    with pytest.raises(UnreadableClipError, match=reason):
+        next(read_frames(file))
+
+
+def test_a_clip_that_lost_half_of_its_bytes_is_truncated(clip):
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    probe = probe_clip(clip, 2, 0.9)
+    assert probe.status == "unreadable"
+    assert probe.reason
+
+
+def test_a_clip_of_one_frame_is_too_short(tmp_path):
+    file = write_clip(tmp_path / "clip.avi", moving_clip(0, 0, n_frames=1))
+    probe = probe_clip(file, 2, 0.9)
+    assert (probe.status, probe.n_frames) == ("too_short", 1)
+    assert "at least 2" in probe.reason
+
+
+@pytest.mark.parametrize("name", ["a b (c) [d]+!#&,.avi", "Šíp_日本.avi", "100%d.avi", "x:y.avi"])
+def test_odd_names_are_read(tmp_path, name):
+    file = write_clip(tmp_path / "clip.avi", moving_clip(1, 0)).rename(tmp_path / name)
+    assert probe_clip(file, 2, 0.9).status == "ok"
+
+
+def test_real_clips_decode_to_the_last_frame(real_clips):
+    clips = sorted((real_clips / "hmdb51" / "videos").rglob("*.avi"))
+    counts = {clip.name: probe_clip(clip, 2, 0.9).n_frames for clip in clips}
+    assert len(counts) == 6
+    # Its container announces 409.
+    assert counts["April_09_brush_hair_u_nm_np1_ba_goo_0.avi"] == 408
