@@ -1,20 +1,7 @@
 """Kedro's settings: https://docs.kedro.org/en/stable/configure/project_settings/."""
 
 import logging
-import os
 
-# Read when MLflow, kedro-telemetry, TensorFlow and GitPython are imported, all of them after this
-# module: nothing is reported to anyone, nobody waits for a host; new tables, absent accelerators
-# and a missing git are no news.
-for _name, _value in {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "KEDRO_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "TF_CPP_MIN_LOG_LEVEL": "2",
-    "GIT_PYTHON_REFRESH": "quiet",
-}.items():
-    os.environ.setdefault(_name, _value)
 # Warnings that the user of this project can do nothing about. Kedro sends warnings to this logger;
 # filters of the module `warnings` would not do, because the libraries set their own on import.
 _NOT_NEWS = (

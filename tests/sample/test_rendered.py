@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shutil
 import time
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -14,10 +15,18 @@ import pytest
 from kedro.io import DatasetError
 
 from hmdb_kedro.datasets.split_lists import COLUMNS
-from hmdb_kedro.sample import RenderedSplits, RenderedVideos
+from hmdb_kedro.sample import RenderedSplits, RenderedVideos, drawing, rendered
 from hmdb_kedro.sample.truth import LABELS, SampleSet
 
 SMALL = {"sources_per_class": 2, "clips_per_source": 1, "frames": 8}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sources_drawn_once():
+    """Keep what sources share between the tests: drawing it is most of the work."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "draw_source", cache(drawing.draw_source))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +51,13 @@ def test_every_planned_clip_is_drawn_whole(drawn):
             frames += 1
             assert read[1].shape == (240, 320, 3)
         assert frames == clip.n_frames
+
+
+def test_workers_draw_what_one_process_draws(drawn, tmp_path, monkeypatch):
+    monkeypatch.setattr(rendered, "_PICTURES_PER_WORKER", 1)
+    monkeypatch.setattr(rendered, "cpu_count", lambda: 2)
+    RenderedVideos(path=str(tmp_path), **SMALL).load()
+    assert _contents(tmp_path) == _contents(drawn)
 
 
 def test_no_two_clips_are_the_same(drawn):

@@ -5,31 +5,32 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NoReturn
 
-import cv2
 import pandas as pd
 from joblib import cpu_count
+from joblib.externals.loky import ProcessPoolExecutor
 from kedro.io import AbstractDataset, DatasetError
 
 from hmdb_kedro.datasets.split_lists import COLUMNS
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.sample.scene import DRAWING_VERSION, draw_source, write_clip
+from hmdb_kedro.sample.drawing import UNFINISHED, draw_files, unfinished_file
+from hmdb_kedro.sample.scene import DRAWING_VERSION
 from hmdb_kedro.sample.truth import SPLITS, SampleClip, SampleSet
 from hmdb_kedro.video.clips import ClipFolder
 
 logger = logging.getLogger(__name__)
 
 _STAMP = "drawn.json"
-_UNFINISHED = ".part"
 # A clip is drawn in well under a second: an unfinished file this old was left by a killed run.
 _LEFTOVER_S = 600.0
+# Starting a worker takes about as long as drawing this many pictures.
+_PICTURES_PER_WORKER = 500
 
 
 class RenderedVideos(AbstractDataset[NoReturn, ClipFolder]):
@@ -161,27 +162,26 @@ def _draw_missing(plan: SampleSet, root: Path) -> None:
     _remove_leftovers(root)
     for label in {clip.label for clip in missing}:
         (root / label).mkdir(exist_ok=True)
-    # An executor, which on an error lets running clips end: threads that outlive the interpreter
-    # inside OpenCV would abort it.
-    with _serial_opencv(), ThreadPoolExecutor(cpu_count()) as pool:
-        for _ in pool.map(partial(_draw_source_clips, root=root), _by_source(missing)):
-            pass
+    _draw_sources(list(_by_source(missing)), root)
 
 
-def _draw_source_clips(clips: list[SampleClip], root: Path) -> None:
-    source = draw_source(clips[0].source_key)
-    for clip in clips:
-        unfinished = _unfinished(root, clip.file_name)
-        try:
-            write_clip(clip, source, unfinished)
-            os.replace(unfinished, root / clip.clip_id)
-        finally:
-            unfinished.unlink(missing_ok=True)
+def _draw_sources(sources: list[list[SampleClip]], root: Path) -> None:
+    """Draw clips source by source, in parallel where that pays."""
+    draw = partial(draw_files, root=root)
+    pictures = sum(clip.n_frames for clips in sources for clip in clips)
+    workers = min(cpu_count(), pictures // _PICTURES_PER_WORKER)
+    if workers < 2:
+        _exhaust(map(draw, sources))
+        return
+    # Processes, because drawing is many short calls, between which threads wait for each other;
+    # an executor of its own, because joblib's shared one keeps idle workers for minutes.
+    with ProcessPoolExecutor(workers) as pool:
+        _exhaust(pool.map(draw, sources))
 
 
-def _unfinished(root: Path, name: str) -> Path:
-    """Name a file in the making: no video, and this process's alone, so that two may draw."""
-    return root / f".{os.getpid()}-{name}{_UNFINISHED}"
+def _exhaust(results: Iterable[None]) -> None:
+    for _ in results:
+        pass
 
 
 def _missing(plan: SampleSet, root: Path) -> list[SampleClip]:
@@ -193,17 +193,6 @@ def _by_source(clips: Iterable[SampleClip]) -> Iterator[list[SampleClip]]:
         return clip.source_key
 
     return (list(group) for _, group in groupby(sorted(clips, key=key), key=key))
-
-
-@contextmanager
-def _serial_opencv() -> Iterator[None]:
-    """Keep OpenCV from starting threads of its own while clips are drawn in parallel."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
 
 
 def _stamp(plan: SampleSet) -> dict[str, Any]:
@@ -220,7 +209,7 @@ def _read_stamp(root: Path) -> dict[str, Any] | None:
 
 def _write_stamp(plan: SampleSet, root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
-    unfinished = _unfinished(root, _STAMP)
+    unfinished = unfinished_file(root, _STAMP)
     unfinished.write_text(json.dumps(_stamp(plan), indent=1) + "\n", encoding="utf-8")
     os.replace(unfinished, root / _STAMP)
 
@@ -234,7 +223,7 @@ def _remove_drawn(root: Path) -> None:
 
 def _remove_leftovers(root: Path) -> None:
     """Remove what killed runs left unfinished, but not what another process draws right now."""
-    for file in root.glob(f".*{_UNFINISHED}"):
+    for file in root.glob(f".*{UNFINISHED}"):
         with suppress(FileNotFoundError):
             if time.time() - file.stat().st_mtime > _LEFTOVER_S:
                 file.unlink()
