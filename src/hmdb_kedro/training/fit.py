@@ -15,14 +15,10 @@ from hmdb_kedro.errors import UserError
 from hmdb_kedro.models.seeding import seed_dropout
 from hmdb_kedro.params import TrainParams
 from hmdb_kedro.training.batches import ClipBatches, TrainingBatches
+from hmdb_kedro.training.optimization import make_optimizer, rate_at
 from hmdb_kedro.training.samples import Pictures, make_augmentation, make_sampler
 
 logger = logging.getLogger(__name__)
-
-# Biases and batch norm are not decayed.
-_NOT_DECAYED = ["bias", "gamma", "beta"]
-# The cosine ends at this share of the peak rate.
-_FINAL_RATE = 0.01
 
 
 class EpochLog(Protocol):
@@ -101,16 +97,16 @@ def _run(
     batches = _training_batches(data, params, seed)
     validation = _validation_batches(data, params) if len(data.val) else None
     model.compile(
-        optimizer=_optimizer(params, len(batches)),
+        optimizer=make_optimizer(model, params),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=params.label_smoothing),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
     )
-    watch = _Watch(log, seed, params.patience if validation else None)
+    watch = _Watch(log, seed, params)
     model.fit(
         batches,
         validation_data=validation,
         epochs=params.epochs,
-        callbacks=[watch],
+        callbacks=[_Rate(params, len(batches)), watch],
         shuffle=False,
         verbose=0,
     )
@@ -145,25 +141,29 @@ def _validation_batches(data: TrainingSet, params: TrainParams) -> ClipBatches:
     )
 
 
-def _optimizer(params: TrainParams, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    warmup = round(params.warmup_epochs * steps_per_epoch)
-    total = max(1, params.epochs * steps_per_epoch - warmup)
-    rate: Any = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else params.learning_rate,
-        decay_steps=total,
-        alpha=_FINAL_RATE,
-        warmup_target=params.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=params.weight_decay, global_clipnorm=1.0)
-    optimizer.exclude_from_weight_decay(var_names=_NOT_DECAYED)
-    return optimizer
-
-
 def _best_epoch(epochs: list[dict[str, float]]) -> int:
     losses = [epoch.get("val_loss") for epoch in epochs]
     known = [loss for loss in losses if loss is not None]
     return losses.index(min(known)) + 1 if known else len(epochs)
+
+
+class _Rate(keras.callbacks.Callback):
+    """Set the learning rate of every step."""
+
+    def __init__(self, params: TrainParams, steps_per_epoch: int):
+        super().__init__()
+        self._total = params.epochs * steps_per_epoch
+        self._warmup = min(0.5, params.warmup_epochs / params.epochs)
+        self._peak, self._steps_per_epoch = params.learning_rate, steps_per_epoch
+        self._first = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._first = epoch * self._steps_per_epoch
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        # Half a step ahead, so that the first step learns too.
+        progress = (self._first + batch + 0.5) / self._total
+        self.model.optimizer.learning_rate = rate_at(progress, self._warmup, self._peak)
 
 
 class _Watch(keras.callbacks.Callback):
@@ -173,10 +173,10 @@ class _Watch(keras.callbacks.Callback):
         self,
         log: Callable[[Mapping[str, float], int], None],
         seed: int,
-        patience: int | None,
+        params: TrainParams,
     ):
         super().__init__()
-        self._log, self._seed, self._patience = log, seed, patience
+        self._log, self._seed, self._patience = log, seed, params.patience
         self._best: list[np.ndarray] | None = None
         self.epochs: list[dict[str, float]] = []
 
@@ -192,6 +192,7 @@ class _Watch(keras.callbacks.Callback):
         best = _best_epoch(self.epochs)
         if "val_loss" in figures and best == len(self.epochs):
             self._best = self.model.get_weights()
+        # Without a validation part the newest epoch is the best, and nothing stops early.
         if self._patience is not None and len(self.epochs) - best >= self._patience:
             self.model.stop_training = True
 
