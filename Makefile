@@ -68,7 +68,7 @@ $(VENV)/train: requirements.lock pyproject.toml $(VENV)/uv
 
 define install
 	@echo "Installing $(1) …"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1)
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $(1)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 endef
 

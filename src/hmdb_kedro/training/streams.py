@@ -57,23 +57,38 @@ def train_model(
     return TrainedModel(model, classes, preprocessing), history
 
 
-def score_parts(
-    trained: TrainedModel, clip_index: pd.DataFrame, pictures: ClipTable
-) -> pd.DataFrame:
-    """Score the validation and the test part.
+def evaluate_model(
+    trained: TrainedModel,
+    history: History,
+    clip_index: pd.DataFrame,
+    pictures: ClipTable,
+    split: int,
+) -> tuple[pd.DataFrame, dict[str, Any], dict[str, float]]:
+    """Score the validation and the test part, and say how and at what cost.
+
+    One step, because loading the model takes longer than most of it.
+
+    Returns:
+        The scores; the protocol: split, seed, views, crops, sampling and versions; the cost:
+        parameters, gflops of a view, train_seconds, ms_per_clip (the forward passes of all views,
+        one by one) and memory_mb of a training step.
 
     Raises:
         UserError: The table was extracted with other settings than the model was trained on, or
             the index has other classes.
     """
     _refuse_other_settings(trained, pictures)
-    if trained.classes != _class_names(clip_index):
-        raise UserError(
-            f"The model knows {len(trained.classes)} classes, {', '.join(trained.classes[:3])}, …; "
-            f"the index has others. Received: {', '.join(_class_names(clip_index)[:3])}, …. "
-            "Train it anew."
-        )
-    return score_clips(trained, scored_clips(clip_index, pictures), pictures)
+    _refuse_other_classes(trained, clip_index)
+    scores = score_clips(trained, scored_clips(clip_index, pictures), pictures)
+    protocol = {
+        "split": split,
+        "seed": history["seed"],
+        "views": trained.preprocessing["test_views"],
+        "crops": "centre",
+        "sampling": trained.preprocessing["sampler"],
+        "versions": {"model": trained.version, pictures.kind: pictures.version},
+    }
+    return scores, protocol, _cost(trained, history)
 
 
 def scored_clips(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:
@@ -82,25 +97,7 @@ def scored_clips(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:
     return clips[clips["partition"].isin(["val", "test"])]
 
 
-def describe_protocol(
-    trained: TrainedModel, history: History, pictures: ClipTable, split: int
-) -> dict[str, Any]:
-    """Say how the scores came about: split, seed, sampling, views and versions."""
-    return {
-        "split": split,
-        "seed": history["seed"],
-        "views": trained.preprocessing["test_views"],
-        "crops": "centre",
-        "sampling": trained.preprocessing["sampler"],
-        "versions": {"model": trained.version, pictures.kind: pictures.version},
-    }
-
-
-def measure_cost(trained: TrainedModel, history: History) -> dict[str, float]:
-    """Return parameters, gflops a view, seconds of training, ms a clip and MB of a step.
-
-    ms_per_clip is the forward passes of all views of a clip, one by one.
-    """
+def _cost(trained: TrainedModel, history: History) -> dict[str, float]:
     n_views = trained.preprocessing["test_views"]
     return {
         "parameters": trained.model.count_params(),
@@ -144,4 +141,13 @@ def _refuse_other_settings(trained: TrainedModel, pictures: ClipTable) -> None:
             f"The model was trained on {pictures.kind} of {wanted}. Received: "
             f"{', '.join(f'{key}={found.get(key)}' for key in changed)}. "
             f"Extract again with those settings, or train the model anew."
+        )
+
+
+def _refuse_other_classes(trained: TrainedModel, clip_index: pd.DataFrame) -> None:
+    apart = sorted(set(trained.classes) ^ set(_class_names(clip_index)))
+    if apart:
+        raise UserError(
+            "The model was trained on other classes than the index has. Received: "
+            f"{', '.join(apart)} in one of them alone. Train it anew."
         )

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from hmdb_kedro.pipelines.spatial_training.nodes import train_spatial
-from hmdb_kedro.training.wiring import after_training
+from hmdb_kedro.training.wiring import score_node
 
 
 def create_pipeline() -> Pipeline:
@@ -22,7 +22,7 @@ def create_pipeline() -> Pipeline:
         name="train",
     )
     return Pipeline(
-        [train, *after_training("frames")],
+        [train, score_node("frames")],
         namespace="spatial",
         inputs={"clip_index", "frames", "pretrained_weights", "epoch_log"},
         parameters={"params:spatial", "params:seed", "params:split"},

@@ -7,7 +7,7 @@ from hmdb_kedro.pipelines.temporal_training.nodes import (
     train_on_flow,
     train_on_frames,
 )
-from hmdb_kedro.training.wiring import after_training
+from hmdb_kedro.training.wiring import score_node
 
 
 def create_pipeline() -> Pipeline:
@@ -23,7 +23,7 @@ def _on_frames(model: str) -> Pipeline:
         name="train",
     )
     return Pipeline(
-        [train, *after_training("frames")],
+        [train, score_node("frames")],
         namespace=model,
         inputs={"clip_index", "frames", "epoch_log"},
         parameters={f"params:{model}", "params:seed", "params:split"},
@@ -45,7 +45,7 @@ def _on_flow() -> Pipeline:
         name="ablate",
     )
     return Pipeline(
-        [train, *after_training("flow"), ablate],
+        [train, score_node("flow"), ablate],
         namespace="temporal",
         inputs={"clip_index", "flow", "raw_videos", "epoch_log"},
         parameters={"params:temporal", "params:flow", "params:seed", "params:split"},
