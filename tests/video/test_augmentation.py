@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import moving_clip
+from clips import moving_clip
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import moving_clip, write_clip
+from clips import moving_clip, write_clip
 
 from hmdb_kedro.video.decode import UnreadableClipError, probe_clip, read_frames
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import texture
+from clips import texture
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from conftest import moving_clip, texture
+from clips import moving_clip, texture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from params import make

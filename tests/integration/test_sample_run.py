@@ -1,0 +1,164 @@
+"""What the sample run leaves behind, and what the next run makes of it."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.slow
+MODELS = ("spatial", "cnn3d_v1", "cnn3d_v2", "temporal", "two_stream")
+PIPELINES = (
+    "data_prep",
+    "frames",
+    "flow",
+    "spatial_training",
+    "temporal_training",
+    "fusion_eval",
+)
+FINAL = {
+    "val_top1",
+    "val_log_loss",
+    "test_top1",
+    "test_top5",
+    "test_mean_class_accuracy",
+    "test_log_loss",
+    "test_ece",
+    "parameters",
+    "gflops",
+    "train_seconds",
+    "ms_per_clip",
+}
+
+
+@pytest.fixture(scope="module")
+def children(sample_run):
+    from mlflow.tracking import MlflowClient  # noqa: PLC0415
+
+    client = MlflowClient(sample_run.tracking_uri)
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    found = {run.data.tags["model"]: run for run in runs if "model" in run.data.tags}
+    return client, found
+
+
+def test_every_model_has_a_child_run_with_the_same_final_metrics(children):
+    _, found = children
+    assert set(found) == set(MODELS)
+    for run in found.values():
+        assert run.info.status == "FINISHED"
+        assert set(run.data.metrics) >= FINAL
+        assert {"split", "seed", "git_commit"} <= set(run.data.tags)
+
+
+def test_a_child_holds_parameters_as_fields_and_a_curve(children):
+    client, found = children
+    run = found["temporal"]
+    fields = {name.split(".")[-1] for name in run.data.params}
+    assert {"learning_rate", "epochs", "algorithm"} <= fields
+    epochs = int(next(v for k, v in run.data.params.items() if k.split(".")[-1] == "epochs"))
+    assert len(client.get_metric_history(run.info.run_id, "loss")) == epochs
+
+
+def test_the_run_ends_with_the_results_table(sample_run):
+    assert "Results on the test clips" in sample_run.output
+    assert all(model in sample_run.output for model in MODELS)
+    assert "Traceback" not in sample_run.output
+
+
+def test_a_second_extraction_does_nothing_and_makes_no_version(sample_run):
+    before = sample_run.catalog()["frames"].list_versions()
+    data_root = f"data_root={sample_run.root}"
+    result = sample_run.kedro(
+        "run", "--env", "sample", "--pipelines", "data_prep,frames,flow", "--params", data_root
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    catalog = sample_run.catalog()
+    for stage in ("data_prep", "frames", "flow"):
+        report = catalog.load(f"{stage}_report")
+        assert (report["done"], report["skipped"]) == (0, 243)
+    assert catalog["frames"].list_versions() == before
+    oldest = catalog["clip_index"].list_versions(full_path=False)[-1]
+    assert len(catalog.load("clip_index", version=oldest)) == 243
+
+
+def test_fusion_again_lands_beside_the_curves(sample_run, children):
+    client, found = children
+    data_root = f"data_root={sample_run.root}"
+    result = sample_run.kedro(
+        "run", "--env", "sample", "--pipeline", "fusion_eval", "--params", data_root
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    run_id = found["temporal"].info.run_id
+    assert len(client.get_metric_history(run_id, "test_top1")) >= 2
+    assert client.get_run(run_id).info.status == "FINISHED"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "message"),
+    [
+        ("split=4", "`split`: input should be 1, 2 or 3. Received: 4."),
+        ("flow.algorithm=foo", "'farneback', 'tvl1' or 'dis'. Received: 'foo'."),
+        ("flwo.algorithm=dis", "`flwo` is unknown"),
+        ("data_prep.val_fraction=2", "`data_prep.val_fraction`"),
+    ],
+)
+def test_a_wrong_parameter_is_one_line(sample_run, parameter, message):
+    result = sample_run.kedro(
+        "run", "--env", "sample", "--pipeline", "data_prep", "--params", parameter
+    )
+    assert result.returncode != 0
+    shown = " ".join((result.stdout + result.stderr).split())
+    assert message in shown
+    assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ("raw_videos_dir={root}/nowhere", "there is no folder"),
+        ("raw_videos_dir={root}/empty", "holds no class folder with a video"),
+        (
+            "raw_videos_dir={root}/01_raw/videos,raw_splits_dir={root}/empty",
+            "data_prep.splits=auto",
+        ),
+    ],
+)
+def test_what_is_missing_is_one_line(sample_run, parameters, message):
+    (sample_run.root / "empty").mkdir(exist_ok=True)
+    given = parameters.format(root=sample_run.root) + (
+        f",data_root={sample_run.root}/other,raw_splits_dir={sample_run.root}/empty"
+    )
+    result = sample_run.kedro("run", "--env", "small", "--pipeline", "data_prep", "--params", given)
+    assert result.returncode != 0
+    shown = " ".join((result.stdout + result.stderr).split())
+    assert message in shown
+    assert "Traceback" not in shown
+
+
+def test_weights_asked_for_and_absent_are_one_line(sample_run):
+    given = f"data_root={sample_run.root},spatial.weights=imagenet"
+    result = sample_run.kedro(
+        "run",
+        "--env",
+        "sample",
+        "--pipeline",
+        "spatial_training",
+        "--params",
+        given,
+        HOME=str(sample_run.root),
+    )
+    shown = " ".join((result.stdout + result.stderr).split())
+    assert result.returncode != 0
+    assert "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5 is not in" in shown
+    assert "Traceback" not in shown
+
+
+def test_the_registry_lists_the_six_pipelines(sample_run):
+    result = sample_run.kedro("registry", "list")
+    for name in PIPELINES:
+        assert name in result.stdout
+
+
+def test_every_output_is_json_or_parquet_and_no_pickle(sample_run):
+    suffixes = {file.suffix for file in sample_run.root.rglob("*") if file.is_file()}
+    assert not suffixes & {".pkl", ".pickle", ".joblib"}
+    sidecar = next(sample_run.root.rglob("spatial.json"))
+    assert len(json.loads(sidecar.read_text())["classes"]) == 9

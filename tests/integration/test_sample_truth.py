@@ -1,0 +1,87 @@
+"""The sample set is drawn so that every figure is known beforehand: docs/protocol.md."""
+
+import numpy as np
+import pytest
+
+from hmdb_kedro.sample.truth import LABELS, factors
+
+pytestmark = pytest.mark.slow
+CHANCE = 1 / 9
+
+
+def of_test_part(table):
+    table = table[table["partition"] == "test"]
+    classes = [name for name in table.columns if name in LABELS]
+    labels = np.array([classes.index(label) for label in table["label"]])
+    return classes, table[classes].to_numpy(np.float64), labels
+
+
+def top1(table):
+    _, probabilities, labels = of_test_part(table)
+    return (probabilities.argmax(axis=1) == labels).mean()
+
+
+def factor_accuracy(table, position):
+    """Accuracy on one factor: probabilities summed over the other."""
+    classes, probabilities, labels = of_test_part(table)
+    values = np.array([factors(name)[position] for name in classes])
+    names = sorted(set(values))
+    sums = np.stack([probabilities[:, values == name].sum(axis=1) for name in names], axis=1)
+    return (np.array(names)[sums.argmax(axis=1)] == values[labels]).mean()
+
+
+@pytest.fixture(scope="module")
+def catalog(sample_run):
+    return sample_run.catalog()
+
+
+@pytest.mark.parametrize(("stream", "position"), [("spatial", 0), ("temporal", 1)])
+def test_a_stream_knows_its_own_factor_and_nothing_of_the_other(catalog, stream, position):
+    scores = catalog.load(f"{stream}.scores")
+    assert factor_accuracy(scores, position) >= 0.9
+    assert 0.19 <= top1(scores) <= 0.49
+
+
+@pytest.mark.parametrize("model", ["cnn3d_v1", "cnn3d_v2", "two_stream"])
+def test_what_sees_both_factors_knows_the_class(catalog, model):
+    assert top1(catalog.load(f"{model}.scores")) >= 0.9
+
+
+@pytest.mark.parametrize("ablation", ["shuffled_frames", "zero_flow"])
+def test_without_motion_the_temporal_stream_is_at_chance(catalog, ablation):
+    table = catalog.load("temporal.ablation_scores")
+    table = table[table["ablation"] == ablation]
+    assert len(table) == 108
+    # Four standard errors of a guess among nine at 108 clips.
+    assert top1(table) == pytest.approx(CHANCE, abs=4 * np.sqrt(CHANCE * (1 - CHANCE) / 108))
+    assert factor_accuracy(table, 1) <= 0.55
+
+
+def test_v2_has_a_fifth_of_the_parameters_of_v1_and_is_cheaper(catalog):
+    v1, v2 = (catalog.load(f"cnn3d_{version}.cost") for version in ("v1", "v2"))
+    assert 5 * v2["parameters"] <= v1["parameters"]
+    assert v2["memory_mb"] < v1["memory_mb"]
+
+
+def test_the_index_holds_what_was_drawn(catalog):
+    index = catalog.load("clip_index")
+    assert len(index) == 243
+    assert (index["status"] == "ok").all()
+    assert index["partition"].value_counts().to_dict() == {"train": 108, "test": 108, "val": 27}
+    assert index.groupby("source_video")["partition"].nunique().max() == 1
+    assert index["camera_motion"].eq("moving").all()
+
+
+def test_every_clip_is_accounted_for(catalog):
+    for stage in ("data_prep", "frames", "flow"):
+        report = catalog.load(f"{stage}_report")
+        assert (report["done"], report["rejected"], report["missing"]) == (243, {}, {})
+
+
+def test_metrics_judge_five_models_on_the_same_clips(catalog):
+    metrics = catalog.load("metrics")
+    assert set(metrics) == {"spatial", "cnn3d_v1", "cnn3d_v2", "temporal", "two_stream"}
+    for model, found in metrics.items():
+        assert (found["n"], found["val_n"]) == (108, 27)
+        assert found["top1"] == pytest.approx(top1(catalog.load(f"{model}.scores")))
+    assert metrics["two_stream"]["gain_over_best_stream"] > 0.4

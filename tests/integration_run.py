@@ -1,0 +1,54 @@
+"""Kedro in a process of its own, on data of its own."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clips import REPOSITORY
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished `kedro run --env sample`: where its data are, what it printed, how to go on."""
+
+    root: Path
+    output: str
+
+    @property
+    def tracking_uri(self) -> str:
+        return f"sqlite:///{self.root / 'mlflow.db'}"
+
+    def kedro(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        """Run kedro on the same data and the same tracking store."""
+        return kedro(self.root, *arguments, **changes)
+
+    def catalog(self) -> Any:
+        """Return the catalog of the sample environment over this run's data."""
+        from kedro.framework.session import KedroSession  # noqa: PLC0415
+        from kedro.framework.startup import bootstrap_project  # noqa: PLC0415
+
+        bootstrap_project(REPOSITORY)
+        with KedroSession.create(
+            REPOSITORY, env="sample", runtime_params={"data_root": str(self.root)}
+        ) as session:
+            return session.load_context().catalog
+
+
+def kedro(root: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        **changes,
+    }
+    return subprocess.run(
+        ["kedro", *arguments],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
