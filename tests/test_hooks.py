@@ -21,6 +21,9 @@ from hmdb_kedro.hooks import ParameterCheck
 from hmdb_kedro.provenance import is_dead, process_tags
 from hmdb_kedro.tracking import final_metrics
 
+# Every test here opens Kedro sessions and an MLflow store.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
@@ -170,7 +173,6 @@ def test_training_again_makes_a_new_run(trained):
     assert [run.data.tags["mlflow.parentRunId"] for run in (first, second)] == parents
 
 
-@pytest.mark.slow
 def test_metrics_of_chosen_older_scores_go_into_the_older_run(trained):
     (version,) = (path.name for path in (trained / "data/scores.json").iterdir())
     kedro_run(trained, "train")
@@ -180,7 +182,6 @@ def test_metrics_of_chosen_older_scores_go_into_the_older_run(trained):
     assert "test_top1" not in newer.data.metrics
 
 
-@pytest.mark.slow
 def test_a_model_that_another_store_tracked_gets_a_run_here(trained, template):
     shutil.copy(template / "mlflow.db", trained / "mlflow.db")
     kedro_run(trained, "fusion_eval")
@@ -227,7 +228,6 @@ def test_nothing_is_tracked_where_tracking_is_switched_off(trained):
     assert len(list((trained / "data/scores.json").iterdir())) == 2  # it ran nonetheless
 
 
-@pytest.mark.slow
 def test_a_users_own_run_stays_open_around_a_session(project):
     mlflow.set_tracking_uri(f"sqlite:///{project}/mlflow.db")
     mlflow.set_experiment("tiny")
@@ -262,7 +262,6 @@ def test_a_process_that_ended_is_dead_and_this_one_is_not():
     assert not is_dead({})
 
 
-@pytest.mark.slow
 def test_the_store_of_the_environment_goes_before_the_projects(project, tmp_path, monkeypatch):
     other = shutil.copy(project / "mlflow.db", tmp_path / "other.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other}")
@@ -291,7 +290,6 @@ def test_a_wrong_or_unknown_parameter_stops_before_any_node(given, named_key):
         ParameterCheck().after_context_created(Context())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_command_ends_calmly_with_its_runs_killed(project, number, code):
     command = [sys.executable, "-m", "kedro", "run", "--params", "mode=wait"]
