@@ -2,6 +2,7 @@
 
 import pickle
 from functools import partial
+from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from hmdb_kedro.video.decode import probe_clip
 from hmdb_kedro.video.increments import extraction_report
 
 MOTION = (3, -2)
+VERSIONS = count(1)
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ class Stage:
         self.nodes = {"frames": frames_nodes, "flow": flow_nodes}[name]
         self.params = make(name, **changes)
         path = str(tmp_path / f"{name}.lance")
-        self.table = LanceTable(path=path, version=Version(None, "v1"))
+        self.table = LanceTable(path=path, version=Version(None, f"v{next(VERSIONS)}"))
         columns = ["clip_id", "content_hash", "settings_hash"]
         self.progress = LanceProgress(path=path, columns=columns)
         self.extract = getattr(self.nodes, f"extract_{name}")
