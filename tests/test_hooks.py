@@ -17,9 +17,9 @@ from kedro.io import DatasetError
 from tiny_project import PACKAGE, write_project
 
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.hooks import ParameterCheck
-from hmdb_kedro.provenance import is_dead, process_tags
-from hmdb_kedro.tracking import final_metrics
+from hmdb_kedro.hooks import EarlyChecks
+from hmdb_kedro.tracking.hooks import final_metrics
+from hmdb_kedro.tracking.provenance import is_dead, process_tags
 
 # Every test here opens Kedro sessions and an MLflow store.
 pytestmark = pytest.mark.slow
@@ -287,7 +287,7 @@ def test_a_wrong_or_unknown_parameter_stops_before_any_node(given, named_key):
         config_loader = {"parameters": given}  # noqa: RUF012 - a stand-in
 
     with pytest.raises(UserError, match=named_key):
-        ParameterCheck().after_context_created(Context())
+        EarlyChecks().after_context_created(Context())
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -10,15 +10,18 @@ from kedro.io import CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from hmdb_kedro.params import check_parameters
+from hmdb_kedro.params import RootParams, check_parameters
 from hmdb_kedro.results import show_results
 from hmdb_kedro.tracking import TRACKING
 
 logger = logging.getLogger(__name__)
 
 
-class ParameterCheck:
-    """Stop before any node runs where a parameter is wrong or unknown."""
+class EarlyChecks:
+    """Stop before any node runs where a parameter is wrong, or what it asks for is not there."""
+
+    def __init__(self) -> None:
+        self._params: RootParams | None = None
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
@@ -27,7 +30,17 @@ class ParameterCheck:
         Raises:
             UserError: One line that names each wrong key.
         """
-        check_parameters(dict(context.config_loader["parameters"]))
+        self._params = check_parameters(dict(context.config_loader["parameters"]))
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Look for the pretrained weights: training may start hours after the extraction.
+
+        Raises:
+            UserError: They are not there.
+        """
+        if self._params is not None and "pretrained_weights" in pipeline.inputs():
+            catalog.load("pretrained_weights").find(self._params.spatial.weights)
 
 
 class EntryNotes:
@@ -112,4 +125,4 @@ class Results:
         logger.info("`make mlflow` compares the runs: curves, parameters, metrics.")
 
 
-HOOKS = (ParameterCheck(), EntryNotes(), Progress(), Results(), TRACKING)
+HOOKS = (EarlyChecks(), EntryNotes(), Progress(), Results(), TRACKING)

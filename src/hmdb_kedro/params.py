@@ -5,6 +5,7 @@ node does. Nothing heavy is imported here.
 """
 
 import hashlib
+import json
 import re
 from typing import Annotated, Any, Literal
 
@@ -23,7 +24,7 @@ class Params(BaseModel):
 
 
 class WorkParams(Params):
-    """How work is spread over clips."""
+    """How work is spread over clips, below the settings that shape a clip's row."""
 
     backend: Literal["threads", "processes"] = Field(description="Workers that share the clips.")
     n_jobs: int = Field(ge=-1, description="Number of workers; -1 is one a core.")
@@ -35,6 +36,15 @@ class WorkParams(Params):
         if n_jobs == 0:
             raise ValueError("must be -1 (one a core) or at least 1")
         return n_jobs
+
+    def settings(self) -> dict[str, Any]:
+        """Return what shapes a row: all but how work is spread."""
+        return self.model_dump(mode="json", exclude=set(WorkParams.model_fields))
+
+    def settings_hash(self) -> str:
+        """Return 16 hex digits that change when a setting does."""
+        settings = json.dumps(self.settings(), sort_keys=True)
+        return hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 
 class DataPrepParams(WorkParams):
@@ -53,6 +63,10 @@ class DataPrepParams(WorkParams):
         description="Decoded over announced frames below which a clip counts as truncated."
     )
     classes: tuple[str, ...] | None = Field(description="Only these classes; null for all found.")
+
+    def settings(self) -> dict[str, Any]:
+        """Return what shapes a row of the scan; the rest is applied to the index anew."""
+        return self.model_dump(mode="json", include={"min_frames", "min_decoded_share"})
 
     @field_validator("source_pattern")
     @classmethod
@@ -187,12 +201,6 @@ def check_parameters(parameters: dict[str, Any]) -> RootParams:
             by_key.setdefault(".".join(map(str, detail["loc"][:2])), []).append(detail)
         explained = [_explain(key, details) for key, details in by_key.items()]
         raise UserError("; ".join(explained)) from None
-
-
-def settings_hash(params: BaseModel, fields: set[str]) -> str:
-    """Return 16 hex digits that change when one of the named fields does."""
-    settings = params.model_dump_json(include=fields)
-    return hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 
 def _explain(key: str, details: list[Any]) -> str:

@@ -11,7 +11,7 @@ from kedro_datasets.pandas import ParquetDataset
 
 from hmdb_kedro.datasets import LanceProgress, LanceTable
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.params import DataPrepParams, settings_hash
+from hmdb_kedro.params import DataPrepParams
 from hmdb_kedro.pipelines.data_prep import create_pipeline
 from hmdb_kedro.pipelines.data_prep.eda import (
     plot_clips_by_class,
@@ -112,14 +112,14 @@ class TestListing:
 
     def test_only_a_changed_file_is_new_again(self, videos):
         files = list_clips(videos, NOTHING_KNOWN, NO_LISTS, AUTO)
-        known = files.assign(settings_hash=settings_hash(AUTO, {"min_frames", "min_decoded_share"}))
+        known = files.assign(settings_hash=AUTO.settings_hash())
         os.utime(videos[files["path"][0]].file, ns=(1, 1))
         again = list_clips(videos, known[PROGRESS], NO_LISTS, AUTO)
         assert again["is_new"].tolist() == [True] + [False] * 8
 
     def test_other_settings_of_the_scan_make_all_new_and_others_do_not(self, videos):
         files = list_clips(videos, NOTHING_KNOWN, NO_LISTS, AUTO)
-        known = files.assign(settings_hash=settings_hash(AUTO, {"min_frames", "min_decoded_share"}))
+        known = files.assign(settings_hash=AUTO.settings_hash())
         stricter = AUTO.model_copy(update={"min_frames": 16})
         other = AUTO.model_copy(update={"val_fraction": 0.5})
         assert list_clips(videos, known[PROGRESS], NO_LISTS, stricter)["is_new"].all()

@@ -12,11 +12,11 @@ from kedro.io.core import Version
 from params import make
 
 from hmdb_kedro.datasets import LanceProgress, LanceTable
+from hmdb_kedro.extraction.increments import extraction_report
 from hmdb_kedro.pipelines.flow import nodes as flow_nodes
 from hmdb_kedro.pipelines.frames import nodes as frames_nodes
 from hmdb_kedro.video.clips import ClipFolder
 from hmdb_kedro.video.decode import probe_clip
-from hmdb_kedro.video.increments import extraction_report
 
 MOTION = (3, -2)
 VERSIONS = count(1)

@@ -8,6 +8,7 @@ from kedro.io import AbstractVersionedDataset, DatasetError
 from kedro.io.core import Version
 
 from hmdb_kedro.artefacts import TrainedModel
+from hmdb_kedro.backend import load_keras
 
 
 class KerasModel(AbstractVersionedDataset[TrainedModel, TrainedModel]):
@@ -40,8 +41,7 @@ class KerasModel(AbstractVersionedDataset[TrainedModel, TrainedModel]):
         Raises:
             DatasetError: A file is absent or damaged.
         """
-        import keras  # noqa: PLC0415  (seconds: only where a model is really used)
-
+        keras = load_keras()  # seconds: only where a model is really used
         path = Path(self._get_load_path())
         try:
             model = keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -117,12 +117,7 @@ def _run(
 def _training_batches(data: TrainingSet, params: TrainParams, seed: int) -> TrainingBatches:
     return TrainingBatches(
         data.train,
-        data.pictures,
-        make_sampler(params),
-        num_classes=data.num_classes,
-        views=params.samples_per_clip,
-        batch_size=params.batch_size,
-        threads=params.loader_threads,
+        **_shared(data, params),
         augmentation=make_augmentation(params),
         mixup=params.mixup,
         seed=seed,
@@ -130,15 +125,18 @@ def _training_batches(data: TrainingSet, params: TrainParams, seed: int) -> Trai
 
 
 def _validation_batches(data: TrainingSet, params: TrainParams) -> ClipBatches:
-    return ClipBatches(
-        data.val,
-        data.pictures,
-        make_sampler(params),
-        num_classes=data.num_classes,
-        views=params.samples_per_clip,
-        batch_size=params.batch_size,
-        threads=params.loader_threads,
-    )
+    return ClipBatches(data.val, **_shared(data, params))
+
+
+def _shared(data: TrainingSet, params: TrainParams) -> dict[str, Any]:
+    return {
+        "pictures": data.pictures,
+        "sampler": make_sampler(params),
+        "num_classes": data.num_classes,
+        "views": params.samples_per_clip,
+        "batch_size": params.batch_size,
+        "threads": params.loader_threads,
+    }
 
 
 def _best_epoch(epochs: list[dict[str, float]]) -> int:

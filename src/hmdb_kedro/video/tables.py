@@ -1,8 +1,8 @@
 """Read access to the `frames` and `flow` tables: from a clip's name to its pictures."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class ClipTable(Mapping[str, np.ndarray]):
         """The clips with pictures, sorted."""
         return sorted(self._rows)
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """`frames` or `flow`."""
         return "flow" if "flow" in self._dataset.schema.names else "frames"
@@ -76,9 +76,9 @@ class ClipTable(Mapping[str, np.ndarray]):
         """
         row = self._dataset.take([self._rows[clip_id][0]], columns=self._picture_columns)
         pictures = row[self.kind].chunk(0)[0].values
+        decode = self._decoder(row, reduce)
         decoded = {
-            index: self._decode(pictures[index].as_buffer(), row, reduce)
-            for index in {int(i) for i in indices}
+            index: decode(pictures[index].as_buffer()) for index in {int(i) for i in indices}
         }
         return np.stack([decoded[int(index)] for index in indices])
 
@@ -102,10 +102,10 @@ class ClipTable(Mapping[str, np.ndarray]):
     def _picture_columns(self) -> list[str]:
         return ["flow", "bound_px"] if self.kind == "flow" else ["frames"]
 
-    def _decode(self, encoded: Any, row: Any, reduce: int) -> np.ndarray:
+    def _decoder(self, row: Any, reduce: int) -> Callable[[Any], np.ndarray]:
         if self.kind == "flow":
-            return decode_flow(encoded, row["bound_px"][0].as_py())
-        return decode_frame(encoded, reduce)
+            return partial(decode_flow, bound_px=row["bound_px"][0].as_py())
+        return partial(decode_frame, reduce=reduce)
 
     @cached_property
     def _dataset(self) -> Any:

@@ -1,6 +1,5 @@
 """Find the clips, decode the new ones once, and report what was found."""
 
-import json
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -11,12 +10,11 @@ import pandas as pd
 import pyarrow as pa
 
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.params import DataPrepParams, settings_hash
+from hmdb_kedro.extraction.parallel import Row, row_batches, table_schema
+from hmdb_kedro.params import DataPrepParams
 from hmdb_kedro.video.clips import ClipFile, ClipFolder
 from hmdb_kedro.video.decode import ClipProbe, probe_clip
-from hmdb_kedro.video.parallel import in_batches, map_clips
 
-SCAN_SETTINGS = {"min_frames", "min_decoded_share"}
 FILE_KEY = ["clip_id", "path", "size_bytes", "mtime_ns"]
 # A file that could not be read is looked at again in the next run: no file has this time.
 _TRY_AGAIN = -1
@@ -36,8 +34,6 @@ _SCAN_COLUMNS = [
     ("reason", pa.string()),
     ("seconds", pa.float64()),
 ]
-
-Row = dict[str, Any]
 
 
 def list_clips(
@@ -64,7 +60,7 @@ def list_clips(
     files = [_file_row(clip) for clip in raw_videos.values() if _wanted(clip, params)]
     clips = pd.DataFrame(files, columns=FILE_KEY).sort_values("clip_id", ignore_index=True)
     _check_clips(clips, params)
-    current = clip_index_progress["settings_hash"] == settings_hash(params, SCAN_SETTINGS)
+    current = clip_index_progress["settings_hash"] == params.settings_hash()
     known = set(clip_index_progress.loc[current, FILE_KEY].itertuples(index=False, name=None))
     is_new = [row not in known for row in clips.itertuples(index=False, name=None)]
     return clips.assign(is_new=is_new)
@@ -79,13 +75,10 @@ def scan_clips(
         One row a clip: its file, content_hash, n_frames, fps, width, height, duration_s, status
         (`ok`, `unreadable`, `too_short`), reason, and the seconds its scan took.
     """
-    settings = params.model_dump_json(include=SCAN_SETTINGS)
-    schema = pa.schema(_SCAN_COLUMNS, metadata={"settings": json.dumps(json.loads(settings))})
+    schema = table_schema(_SCAN_COLUMNS, params)
     new = clip_files.loc[clip_files["is_new"], FILE_KEY].to_dict("records")
     tasks = [(row, raw_videos[row["path"]]) for row in new]
-    rows = map_clips(partial(_scan_row, params=params), tasks, params)
-    for batch in in_batches(rows, params.batch_clips):
-        yield pa.Table.from_pylist(batch, schema=schema)
+    yield from row_batches(partial(_scan_row, params=params), tasks, schema, params)
 
 
 def report_data_prep(
@@ -147,7 +140,7 @@ def _check_clips(clips: pd.DataFrame, params: DataPrepParams) -> None:
 def _scan_row(task: tuple[Row, ClipFile], params: DataPrepParams) -> Row:
     row, clip = task
     start = time.perf_counter()
-    row = row | {"settings_hash": settings_hash(params, SCAN_SETTINGS)}
+    row = row | {"settings_hash": params.settings_hash()}
     try:
         probe = probe_clip(clip.file, params.min_frames, params.min_decoded_share)
         row |= _probe_row(probe)

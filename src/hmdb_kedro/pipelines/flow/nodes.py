@@ -6,17 +6,17 @@ from functools import partial
 import pandas as pd
 import pyarrow as pa
 
-from hmdb_kedro.params import FlowParams, settings_hash
+from hmdb_kedro.extraction.increments import clips_to_do, extract_rows
+from hmdb_kedro.extraction.rows import flow_row, flow_schema
+from hmdb_kedro.params import FlowParams
 from hmdb_kedro.video.clips import ClipFolder
-from hmdb_kedro.video.extract import FLOW_SETTINGS, flow_row, flow_schema
-from hmdb_kedro.video.increments import clips_to_do, extract_rows, rows_table
 
 
 def list_new_clips(
     clip_index: pd.DataFrame, progress: pd.DataFrame, params: FlowParams
 ) -> pd.DataFrame:
-    """List the clips whose flow are not stored yet with these settings."""
-    return clips_to_do(clip_index, progress, settings_hash(params, FLOW_SETTINGS))
+    """List the clips whose optical flow is not stored yet with these settings."""
+    return clips_to_do(clip_index, progress, params)
 
 
 def extract_flow(
@@ -24,5 +24,4 @@ def extract_flow(
 ) -> Iterator[pa.Table]:
     """Extract the optical flow of every new clip, one committed batch at a time."""
     extract = partial(flow_row, params=params)
-    for rows in extract_rows(todo, raw_videos, extract, params):
-        yield rows_table(rows, flow_schema(params))
+    yield from extract_rows(todo, raw_videos, extract, flow_schema(params), params)

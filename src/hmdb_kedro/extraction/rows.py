@@ -1,33 +1,22 @@
 """From one clip to one row of the `frames` or the `flow` table."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pyarrow as pa
 
-from hmdb_kedro.params import FlowParams, FramesParams, settings_hash
+from hmdb_kedro.extraction.parallel import Row, table_schema
+from hmdb_kedro.params import FlowParams, FramesParams
 from hmdb_kedro.video.decode import UnreadableClipError, hash_file, read_frames
 from hmdb_kedro.video.encoding import encode_flow, encode_frame
 from hmdb_kedro.video.flow import brighten, flow_fields, shrink, small_greys
 
-FRAMES_SETTINGS = {"short_side", "stride", "quality"}
-FLOW_SETTINGS = {
-    "algorithm",
-    "dis_preset",
-    "short_side",
-    "stride",
-    "gamma",
-    "bound_px",
-    "quality",
-}
 _COMMON = [
     ("clip_id", pa.string()),
     ("content_hash", pa.string()),
@@ -49,8 +38,6 @@ _FLOW = [
     ("clipped_share", pa.float64()),
     ("flow", pa.list_(pa.binary())),
 ]
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -74,32 +61,28 @@ class ClipTask:
 
 def frames_schema(params: FramesParams) -> pa.Schema:
     """Return the columns of the `frames` table, its settings in the metadata."""
-    return _schema(_FRAMES, params.model_dump(include=FRAMES_SETTINGS))
+    return table_schema(_FRAMES, params)
 
 
 def flow_schema(params: FlowParams) -> pa.Schema:
     """Return the columns of the `flow` table, its settings in the metadata."""
-    return _schema(_FLOW, params.model_dump(include=FLOW_SETTINGS))
+    return table_schema(_FLOW, params)
 
 
 def frames_row(task: ClipTask, params: FramesParams) -> Row:
     """Decode a clip and encode its frames; a clip that fails gives a row that says why."""
-    row = {"settings_hash": settings_hash(params, FRAMES_SETTINGS), "fps": task.fps}
+    row = {"settings_hash": params.settings_hash(), "fps": task.fps}
     return row | _guarded(task, partial(_frames_content, task, params))
 
 
 def flow_row(task: ClipTask, params: FlowParams) -> Row:
     """Decode a clip and encode its flow; a clip that fails gives a row that says why."""
     row = {
-        "settings_hash": settings_hash(params, FLOW_SETTINGS),
+        "settings_hash": params.settings_hash(),
         "algorithm": params.algorithm,
         "bound_px": params.bound_px,
     }
     return row | _guarded(task, partial(_flow_content, task, params))
-
-
-def _schema(columns: list[tuple[str, pa.DataType]], settings: Row) -> pa.Schema:
-    return pa.schema(columns, metadata={"settings": json.dumps(settings, sort_keys=True)})
 
 
 def _guarded(task: ClipTask, content: Callable[[], Row]) -> Row:

@@ -6,20 +6,22 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from hmdb_kedro.extraction.parallel import Row, row_batches
+from hmdb_kedro.extraction.rows import ClipTask
 from hmdb_kedro.params import WorkParams
 from hmdb_kedro.video.clips import ClipFolder
-from hmdb_kedro.video.extract import ClipTask, Row
-from hmdb_kedro.video.parallel import in_batches, map_clips
 from hmdb_kedro.video.tables import ClipTable
 
 
-def clips_to_do(clip_index: pd.DataFrame, progress: pd.DataFrame, settings: str) -> pd.DataFrame:
+def clips_to_do(
+    clip_index: pd.DataFrame, progress: pd.DataFrame, params: WorkParams
+) -> pd.DataFrame:
     """Return the usable clips that have no row yet of their content and the settings.
 
     Args:
         clip_index: One row a clip found.
         progress: clip_id, content_hash and settings_hash of the rows committed so far.
-        settings: Hash of the settings asked for.
+        params: What is asked for.
 
     Returns:
         clip_id, path, content_hash, n_frames and fps of every clip to extract.
@@ -27,21 +29,25 @@ def clips_to_do(clip_index: pd.DataFrame, progress: pd.DataFrame, settings: str)
     usable = clip_index.loc[
         clip_index["status"] == "ok", ["clip_id", "path", "content_hash", "n_frames", "fps"]
     ]
-    current = progress[progress["settings_hash"] == settings]
+    current = progress[progress["settings_hash"] == params.settings_hash()]
     done = pd.MultiIndex.from_frame(current[["clip_id", "content_hash"]])
     asked = pd.MultiIndex.from_frame(usable[["clip_id", "content_hash"]])
     return usable[~asked.isin(done)].reset_index(drop=True)
 
 
 def extract_rows(
-    todo: pd.DataFrame, raw_videos: ClipFolder, extract: Callable[[ClipTask], Row], work: WorkParams
-) -> Iterator[list[Row]]:
-    """Yield the rows of the clips to do, a batch at a time, in the order they finish."""
+    todo: pd.DataFrame,
+    raw_videos: ClipFolder,
+    extract: Callable[[ClipTask], Row],
+    schema: pa.Schema,
+    work: WorkParams,
+) -> Iterator[pa.Table]:
+    """Yield the rows of the clips to do, a batch at a time."""
     tasks = (
         ClipTask(row.clip_id, raw_videos[row.path].file, row.content_hash, row.n_frames, row.fps)
         for row in todo.itertuples()
     )
-    yield from in_batches(map_clips(extract, tasks, work), work.batch_clips)
+    return row_batches(extract, tasks, schema, work)
 
 
 def extraction_report(
@@ -67,8 +73,3 @@ def extraction_report(
         "seconds": round(float(new["seconds"].sum()), 3),
         "bytes": int(rows["n_bytes"].sum()),
     }
-
-
-def rows_table(rows: list[Row], schema: pa.Schema) -> pa.Table:
-    """Return a batch of rows as one Arrow table; what a row lacks is null."""
-    return pa.Table.from_pylist(rows, schema=schema)

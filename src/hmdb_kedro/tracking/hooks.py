@@ -1,0 +1,207 @@
+"""Hooks that keep MLflow's runs: a parent a `kedro run`, a child a model, each with its status.
+
+kedro-mlflow owns the parent; everything here hangs below it, and does nothing where it is off.
+"""
+
+import atexit
+import logging
+import os
+import sys
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.config import MissingConfigException
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.framework.session.store import BaseSessionStore
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from hmdb_kedro.tracking.source import MODELS, RunSource
+
+if TYPE_CHECKING:
+    from hmdb_kedro.tracking.model_runs import ModelRuns
+
+TESTED = ("top1", "top5", "mean_class_accuracy", "log_loss", "ece")
+VALIDATED = ("val_top1", "val_log_loss")
+DEFAULT_STORE = "sqlite:///mlflow.db"
+
+
+class ModelTracking:
+    """Open the child run of a model around its nodes, and close every run with its true status."""
+
+    def __init__(self) -> None:
+        self._context: KedroContext | None = None
+        self._source: RunSource | None = None
+        self._runs: ModelRuns | None = None
+        self._node: Node | None = None
+        self._pid: int | None = None
+
+    @hook_impl(wrapper=True)
+    def after_context_created(self, context: KedroContext) -> Generator[None, Any, Any]:
+        """Point kedro-mlflow at the project's store, clear of what an interrupted run left."""
+        self.abandon("KILLED")
+        choose_store(context)
+        plugin = logging.getLogger("kedro_mlflow")
+        if plugin.level == logging.INFO:  # set by the plugin itself, after any configuration
+            plugin.setLevel(logging.WARNING)
+        result = yield
+        self._context = context
+        return result
+
+    @hook_impl(wrapper=True)
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> Generator[None, Any, Any]:
+        """Take over below the parent run that kedro-mlflow opens."""
+        is_ours = _active_run() is None
+        _forget_last_parent()
+        result = yield
+        parent = _active_run()
+        if parent is None or self._context is None:
+            return result
+        from hmdb_kedro.tracking.model_runs import ModelRuns, mark_dead_runs, tag_run  # noqa: PLC0415 - imports MLflow
+
+        source = RunSource(self._context, run_params, pipeline, catalog)
+        self._source, self._node, self._pid = source, None, os.getpid()
+        self._runs = ModelRuns(
+            parent, describe=source.describe, find_earlier=source.stored_run_id, is_ours=is_ours
+        )
+        tag_run(parent, source.tags)
+        mark_dead_runs(parent.info.experiment_id)
+        # Registered after MLflow's own, hence run before it: MLflow's would say FINISHED.
+        atexit.unregister(self.abandon)
+        atexit.register(self.abandon, "KILLED")
+        return result
+
+    @hook_impl
+    def before_dataset_loaded(self, dataset_name: str, node: Node) -> None:
+        """Close the run of the previous node: its outputs are saved by now."""
+        if node is not self._node:
+            self._node = node
+            if self._runs is not None:
+                self._runs.close()
+
+    @hook_impl(wrapper=True)
+    def before_node_run(self, node: Node) -> Generator[None, Any, Any]:
+        """Open the run of the model that a node works for."""
+        self._node = node
+        if self._runs is not None:
+            self._runs.close()
+        result = yield  # kedro-mlflow enters the parent here, and logs the node's parameters
+        model = model_of(node)
+        if self._runs is not None and self._source is not None and model is not None:
+            self._runs.open(model, anew=self._source.trains(model, node))
+        return result
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Log costs and final metrics into the runs of the models they are about."""
+        if self._runs is None:
+            return
+        if dataset_name == "metrics":
+            for model in (name for name in data if name in MODELS):
+                self._runs.log(model, final_metrics(data[model]))
+        model, _, entry = dataset_name.rpartition(".")
+        if entry == "cost" and model in MODELS:
+            self._runs.log(model, _numbers(data))
+
+    @hook_impl(wrapper=True)
+    def after_pipeline_run(self) -> Generator[None, Any, Any]:
+        """End all runs as FINISHED."""
+        if self._runs is not None:
+            self._runs.close()
+        result = yield
+        self.abandon("FINISHED")
+        return result
+
+    @hook_impl(wrapper=True)
+    def on_pipeline_error(self) -> Generator[None, Any, Any]:
+        """End all runs that are open as FAILED, and the run of the model that failed."""
+        model = model_of(self._node)
+        if self._runs is not None:
+            self._runs.close("FAILED")
+            if model is not None:
+                self._runs.fail(model)
+        result = yield
+        self.abandon("FAILED")
+        return result
+
+    def abandon(self, status: str) -> None:
+        """End what is open; nothing where all has ended, or in a forked worker."""
+        runs, self._runs = self._runs, None
+        if runs is not None and self._pid == os.getpid():
+            runs.end(status)
+
+
+TRACKING = ModelTracking()
+
+
+class TrackedSessions(BaseSessionStore):
+    """Close the runs of a session that ends with Ctrl-C, which passes by every hook."""
+
+    def save(self) -> None:
+        """End open runs when the session is left with an exception."""
+        super().save()
+        error = self.get("exception")
+        if error is not None:
+            stopped = error["type"] in ("KeyboardInterrupt", "SystemExit")
+            TRACKING.abandon("KILLED" if stopped else "FAILED")
+
+
+def model_of(node: Node | None) -> str | None:
+    """Return the model whose namespace a node stands in, at any depth."""
+    model = ((node.namespace if node else None) or "").partition(".")[0]
+    return model if model in MODELS else None
+
+
+def final_metrics(scores: Mapping[str, Any]) -> dict[str, float]:
+    """Return a model's final metrics under the names all models share in MLflow."""
+    numbers = _numbers(scores)
+    tested = {f"test_{name}": numbers[name] for name in TESTED if name in numbers}
+    return tested | {name: numbers[name] for name in VALIDATED if name in numbers}
+
+
+def choose_store(context: KedroContext) -> None:
+    """Set kedro-mlflow's store: MLFLOW_TRACKING_URI, else `mlflow.yml`, else the project's own.
+
+    A relative SQLite path is taken from the project's folder, wherever the command was given.
+    """
+    loader = context.config_loader
+    try:
+        config = dict(loader["mlflow"])
+    except (MissingConfigException, KeyError):  # no file, or a loader that looks for none
+        config = {}
+    server = dict(config.get("server") or {})
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    uri = given or server.get("mlflow_tracking_uri") or DEFAULT_STORE
+    config["server"] = server | {"mlflow_tracking_uri": _absolute(uri, context.project_path)}
+    loader["mlflow"] = config
+
+
+def _absolute(uri: str, project: Path) -> str:
+    path = uri.removeprefix("sqlite:///")
+    return uri if path == uri else f"sqlite:///{(project / path).as_posix()}"
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        name: float(value)
+        for name, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def _active_run() -> Any:
+    mlflow = sys.modules.get("mlflow")
+    return None if mlflow is None else mlflow.active_run()
+
+
+def _forget_last_parent() -> None:
+    # The plugin's hook lives as long as the process: in a pipeline whose tracking is disabled, it
+    # would go on with the parent of the session before.
+    plugin = sys.modules.get("kedro_mlflow.framework.hooks.mlflow_hook")
+    if plugin is not None:
+        plugin.mlflow_hook.run_id = None

@@ -1,0 +1,105 @@
+"""What the MLflow run of a model says about where it comes from."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.io import CatalogProtocol, DatasetError
+from kedro.io.core import AbstractVersionedDataset
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from hmdb_kedro.params import MODELS as TRAINED_MODELS
+from hmdb_kedro.tracking.provenance import git_tags, process_tags
+
+MODELS = (*TRAINED_MODELS, "two_stream")
+
+# How work is spread says nothing about a result.
+_WORKER_FIELDS = {"n_jobs", "backend", "batch_clips", "loader_threads"}
+# What a model's numbers rest on: parameter branches, and tables by their version.
+_BRANCHES = dict.fromkeys(TRAINED_MODELS, ("frames",)) | {
+    "temporal": ("flow",),
+    "two_stream": ("frames", "flow"),
+}
+
+
+class RunSource:
+    """Parameters, tags and earlier runs of the models of one session."""
+
+    def __init__(
+        self,
+        context: KedroContext,
+        run_params: Mapping[str, Any],
+        pipeline: Pipeline,
+        catalog: CatalogProtocol[Any, Any],
+    ) -> None:
+        """Read what is the same for all models.
+
+        Args:
+            context: The project's, for its parameters and environment.
+            run_params: What Kedro's hooks get: load versions, options.
+            pipeline: The nodes that run.
+            catalog: Where versions and the ids of earlier runs are read from.
+        """
+        self._params = context.params
+        self._catalog = catalog
+        self._load_versions = run_params.get("load_versions") or {}
+        # With --only-missing-outputs the runner alone knows which of the nodes will run.
+        self._made = set() if run_params.get("only_missing_outputs") else pipeline.all_outputs()
+        self.tags = {
+            **{key: str(value) for key, value in self._split_and_seed().items()},
+            "env": context.env or "base",
+            **git_tags(context.project_path),
+            **process_tags(),
+        }
+
+    def trains(self, model: str, node: Node) -> bool:
+        """Tell whether a model is trained in this session, so that its run is a new one."""
+        history = f"{model}.history"
+        return model == "two_stream" or history in self._made or history in node.outputs
+
+    def describe(self, model: str) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the parameters and tags of a model's run."""
+        params = self._split_and_seed()
+        params |= _fields(self._params.get(model, {}))
+        for branch in _BRANCHES[model]:
+            fields = _fields(self._params.get(branch, {}))
+            params |= {f"{branch}.{key}": value for key, value in fields.items()}
+        tags = {"model": model, **self.tags}
+        for entry in ("clip_index", *_BRANCHES[model]):
+            version = self._load_version(entry)
+            tags |= {f"data_version.{entry}": version} if version else {}
+        if "flow.algorithm" in params:
+            tags["flow_algorithm"] = str(params["flow.algorithm"])
+        return {key: str(value) for key, value in params.items()}, tags
+
+    def stored_run_id(self, model: str) -> str | None:
+        """Return the run id that a model's training left in its `history`."""
+        name = f"{model}.history"
+        # Scores of a chosen version belong to the training of that version, or to none we know.
+        version = self._load_versions.get(name) or self._load_versions.get(f"{model}.scores")
+        try:
+            if name not in self._catalog or not self._catalog.exists(name):
+                return None
+            run_id = self._catalog.load(name, version=version).get("run_id")
+        except DatasetError:
+            return None
+        return None if run_id is None else str(run_id)
+
+    def _split_and_seed(self) -> dict[str, Any]:
+        names: tuple[str, ...] = ("split", "seed")
+        return {name: self._params[name] for name in names if name in self._params}
+
+    def _load_version(self, name: str) -> str | None:
+        dataset = self._catalog.get(name) if name in self._catalog else None
+        if not isinstance(dataset, AbstractVersionedDataset):
+            return None
+        try:
+            return dataset.resolve_load_version()
+        except DatasetError:
+            return None  # nothing made yet
+
+
+def _fields(branch: Any) -> dict[str, Any]:
+    fields = branch.model_dump() if hasattr(branch, "model_dump") else dict(branch)
+    return {key: value for key, value in fields.items() if key not in _WORKER_FIELDS}
