@@ -28,8 +28,9 @@ def build_cnn3d(params: StackParams, *, num_classes: int, channels: int, seed: i
     inputs = keras.Input((params.window, size, size, channels), name="stack")
     scale, offset = _RGB_RANGE if channels == 3 else _FLOW_RANGE
     x = layers.Rescaling(scale, offset=offset, name="rescale")(inputs)
+    conv_stage = _plain_stage if params.architecture == "plain" else _compact_stage
     for stage, filters in enumerate(params.filters, start=1):
-        x = _conv_stage(x, filters, params, stage)
+        x = conv_stage(x, filters, stage)
     x = _dense_head(x, params) if params.architecture == "plain" else _pooled_head(x, params)
     outputs = layers.Dense(num_classes, activation="softmax", dtype="float32", name="probabilities")
     model = keras.Model(inputs, outputs(x), name=f"cnn3d_{params.architecture}")
@@ -37,26 +38,38 @@ def build_cnn3d(params: StackParams, *, num_classes: int, channels: int, seed: i
     return model
 
 
-def _conv_stage(
-    x: keras.KerasTensor, filters: int, params: StackParams, stage: int
+def _plain_stage(x: keras.KerasTensor, filters: int, stage: int) -> keras.KerasTensor:
+    x = _convolution(x, filters, stage)
+    x = layers.Activation("relu", name=f"stage{stage}_relu")(x)
+    return _pool(x, stage)
+
+
+def _compact_stage(x: keras.KerasTensor, filters: int, stage: int) -> keras.KerasTensor:
+    # Pooled first: the maximum commutes with the rest (but for negative factors of the norm), which
+    # then has an eighth of the values to go over.
+    x = _pool(_convolution(x, filters, stage, use_bias=False), stage)
+    x = layers.BatchNormalization(momentum=0.9, name=f"stage{stage}_norm")(x)
+    return layers.Activation("relu", name=f"stage{stage}_relu")(x)
+
+
+def _convolution(
+    x: keras.KerasTensor, filters: int, stage: int, use_bias: bool = True
 ) -> keras.KerasTensor:
-    name = f"stage{stage}"
-    compact = params.architecture == "compact"
-    x = layers.Conv3D(
+    return layers.Conv3D(
         filters,
         3,
         padding="same",
-        use_bias=not compact,
+        use_bias=use_bias,
         kernel_initializer="he_normal",
-        name=f"{name}_conv",
+        name=f"stage{stage}_conv",
     )(x)
-    if compact:
-        x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
-    x = layers.Activation("relu", name=f"{name}_relu")(x)
+
+
+def _pool(x: keras.KerasTensor, stage: int) -> keras.KerasTensor:
     # C3D keeps time in its first pooling, so that early motion is not averaged away.
     pool = (1 if stage == 1 else 2, 2, 2)
     pool = tuple(min(step, extent) for step, extent in zip(pool, x.shape[1:4], strict=True))
-    return layers.MaxPooling3D(pool, name=f"{name}_pool")(x)
+    return layers.MaxPooling3D(pool, name=f"stage{stage}_pool")(x)
 
 
 def _dense_head(x: keras.KerasTensor, params: StackParams) -> keras.KerasTensor:
