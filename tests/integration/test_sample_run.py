@@ -6,14 +6,6 @@ import pytest
 
 pytestmark = pytest.mark.slow
 MODELS = ("spatial", "cnn3d_v1", "cnn3d_v2", "temporal", "two_stream")
-PIPELINES = (
-    "data_prep",
-    "frames",
-    "flow",
-    "spatial_training",
-    "temporal_training",
-    "fusion_eval",
-)
 FINAL = {
     "val_top1",
     "val_log_loss",
@@ -91,70 +83,13 @@ def test_fusion_again_lands_beside_the_curves(sample_run, children):
     assert client.get_run(run_id).info.status == "FINISHED"
 
 
-@pytest.mark.parametrize(
-    ("parameter", "message"),
-    [
-        ("split=4", "`split`: input should be 1, 2 or 3. Received: 4."),
-        ("flow.algorithm=foo", "'farneback', 'tvl1' or 'dis'. Received: 'foo'."),
-        ("flwo.algorithm=dis", "`flwo` is unknown"),
-        ("data_prep.val_fraction=2", "`data_prep.val_fraction`"),
-    ],
-)
-def test_a_wrong_parameter_is_one_line(sample_run, parameter, message):
-    result = sample_run.kedro(
-        "run", "--env", "sample", "--pipeline", "data_prep", "--params", parameter
-    )
-    assert result.returncode != 0
-    shown = " ".join((result.stdout + result.stderr).split())
-    assert message in shown
-    assert "Traceback" not in shown
-
-
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ("raw_videos_dir={root}/nowhere", "there is no folder"),
-        ("raw_videos_dir={root}/empty", "holds no class folder with a video"),
-        (
-            "raw_videos_dir={root}/01_raw/videos,raw_splits_dir={root}/empty",
-            "data_prep.splits=auto",
-        ),
-    ],
-)
-def test_what_is_missing_is_one_line(sample_run, parameters, message):
-    (sample_run.root / "empty").mkdir(exist_ok=True)
-    given = parameters.format(root=sample_run.root) + (
-        f",data_root={sample_run.root}/other,raw_splits_dir={sample_run.root}/empty"
-    )
+def test_a_mistake_is_one_line(sample_run):
+    given = f"data_root={sample_run.root}/other,raw_videos_dir={sample_run.root}/nowhere"
     result = sample_run.kedro("run", "--env", "small", "--pipeline", "data_prep", "--params", given)
     assert result.returncode != 0
     shown = " ".join((result.stdout + result.stderr).split())
-    assert message in shown
+    assert "there is no folder" in shown
     assert "Traceback" not in shown
-
-
-def test_weights_asked_for_and_absent_are_one_line(sample_run):
-    given = f"data_root={sample_run.root},spatial.weights=imagenet"
-    result = sample_run.kedro(
-        "run",
-        "--env",
-        "sample",
-        "--pipeline",
-        "spatial_training",
-        "--params",
-        given,
-        HOME=str(sample_run.root),
-    )
-    shown = " ".join((result.stdout + result.stderr).split())
-    assert result.returncode != 0
-    assert "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5 is not in" in shown
-    assert "Traceback" not in shown
-
-
-def test_the_registry_lists_the_six_pipelines(sample_run):
-    result = sample_run.kedro("registry", "list")
-    for name in PIPELINES:
-        assert name in result.stdout
 
 
 def test_every_output_is_json_or_parquet_and_no_pickle(sample_run):

@@ -1,14 +1,19 @@
 """Read access to the `frames` and `flow` tables: from a clip's name to its pictures."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from cachetools import LRUCache
 
 from hmdb_kedro.video.encoding import decode_flow, decode_frame
+
+_KEPT_BYTES = 128 * 2**20
 
 
 class ClipTable(Mapping[str, np.ndarray]):
@@ -28,6 +33,8 @@ class ClipTable(Mapping[str, np.ndarray]):
         self._uri = uri
         self._version = version
         self._storage_options = dict(storage_options or {}) or None
+        self._recent: LRUCache[str, Any] = LRUCache(_KEPT_BYTES, lambda row: int(row.nbytes))
+        self._lock = threading.Lock()
 
     @property
     def clip_ids(self) -> list[str]:
@@ -74,7 +81,7 @@ class ClipTable(Mapping[str, np.ndarray]):
         Raises:
             KeyError: The clip is not in the table.
         """
-        row = self._dataset.take([self._rows[clip_id][0]], columns=self._picture_columns)
+        row = self._row(clip_id)
         pictures = row[self.kind].chunk(0)[0].values
         decode = self._decoder(row, reduce)
         decoded = {
@@ -91,9 +98,9 @@ class ClipTable(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __reduce__(self) -> tuple[Any, ...]:
         # Neither the open table nor what was read from it travels.
-        return {name: vars(self)[name] for name in ("_uri", "_version", "_storage_options")}
+        return ClipTable, (self._uri, self._version, self._storage_options)
 
     def __repr__(self) -> str:
         return f"ClipTable({self.kind}, {len(self)} clips)"
@@ -101,6 +108,17 @@ class ClipTable(Mapping[str, np.ndarray]):
     @property
     def _picture_columns(self) -> list[str]:
         return ["flow", "bound_px"] if self.kind == "flow" else ["frames"]
+
+    def _row(self, clip_id: str) -> Any:
+        # Epoch after epoch the same rows are read, which takes as long as decoding them. What fits
+        # is kept as it is stored; the bound holds memory flat, however many clips there are.
+        with self._lock:
+            row = self._recent.get(clip_id)
+        if row is None:
+            row = self._dataset.take([self._rows[clip_id][0]], columns=self._picture_columns)
+            with self._lock, suppress(ValueError):  # larger than all that is kept
+                self._recent[clip_id] = row
+        return row
 
     def _decoder(self, row: Any, reduce: int) -> Callable[[Any], np.ndarray]:
         if self.kind == "flow":
