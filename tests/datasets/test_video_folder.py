@@ -1,6 +1,7 @@
 import pytest
 from clips import moving_clip, write_clip
 from kedro.io import DatasetError
+from rar import write_rar
 
 from hmdb_kedro.datasets import VideoFolder
 
@@ -21,3 +22,43 @@ def test_a_folder_without_a_clip_says_what_counts_as_one(tmp_path):
     (tmp_path / "wave").mkdir()
     with pytest.raises(DatasetError, match=r"holds no class folder with a video \(.*\.avi"):
         VideoFolder(path=str(tmp_path)).load()
+
+
+def test_an_archive_is_unpacked_where_the_entry_says(tmp_path):
+    archive = write_rar(
+        tmp_path / "hmdb51_org.rar", {"set/wave/a.avi": b"a", "set/sit/b.avi": b"b"}
+    )
+    clips = VideoFolder(path=str(archive), unpack_to=str(tmp_path / "out")).load()
+    assert list(clips) == ["sit/b.avi", "wave/a.avi"]
+    assert clips.root.parent == tmp_path / "out"
+
+
+def test_an_archive_is_found_where_its_folder_is_looked_for(tmp_path):
+    write_rar(tmp_path / "hmdb51_org.rar", {"wave/a.avi": b"a"})
+    dataset = VideoFolder(path=str(tmp_path / "hmdb51_org"), unpack_to=str(tmp_path / "out"))
+    assert dataset.exists()
+    assert not (tmp_path / "out").exists()
+    assert list(dataset.load()) == ["wave/a.avi"]
+
+
+def test_a_folder_of_one_archive_a_class_is_unpacked(tmp_path):
+    for label in ("wave", "sit"):
+        write_rar(tmp_path / "set" / f"{label}.rar", {f"{label}/a.avi": b"a"})
+    dataset = VideoFolder(path=str(tmp_path / "set"), unpack_to=str(tmp_path / "out"))
+    assert dataset.exists()
+    assert list(dataset.load()) == ["sit/a.avi", "wave/a.avi"]
+
+
+def test_class_folders_go_before_archives_beside_them(tmp_path, caplog):
+    write_clip(tmp_path / "wave" / "a.avi", moving_clip(0, 0, n_frames=2))
+    for name in ("wave.rar", "test_train_splits.rar"):
+        write_rar(tmp_path / name, {"b.avi": b"b"})
+    clips = VideoFolder(path=str(tmp_path), unpack_to=str(tmp_path / "out")).load()
+    assert list(clips) == ["wave/a.avi"]
+    assert "are not read: test_train_splits.rar." in caplog.text
+
+
+def test_an_archive_needs_a_place_to_be_unpacked(tmp_path):
+    archive = write_rar(tmp_path / "set.rar", {"wave/a.avi": b"a"})
+    with pytest.raises(DatasetError, match=r"set\.rar is packed.*Add `unpack_to`"):
+        VideoFolder(path=str(archive)).load()

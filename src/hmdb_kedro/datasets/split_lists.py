@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
+from hmdb_kedro.datasets.archives import locate, unpack_folder
+
 LIST_NAME = re.compile(r"(?P<label>.+)_test_split(?P<split>[123])\.txt")
 COLUMNS = ["clip_id", "label", "split", "part"]
 
@@ -16,21 +18,34 @@ COLUMNS = ["clip_id", "label", "split", "part"]
 class SplitLists(AbstractDataset[NoReturn, pd.DataFrame]):
     """Load `<class>_test_split{1,2,3}.txt` as rows of clip_id, label, split (1–3) and part.
 
-    A line holds a file name and its part: 1 train, 2 test, 0 unused. An absent folder loads as
-    no rows, because clips without lists can be split by `data_prep.splits=auto`.
+    A line holds a file name and its part: 1 train, 2 test, 0 unused. `path` is the folder of the
+    lists, one that holds that folder alone, or an archive (RAR, ZIP, TAR); where it is not there,
+    an archive of that name is looked for (`<path>.rar`, …). An absent one loads as no rows,
+    because clips without lists can be split by `data_prep.splits=auto`.
     """
 
-    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None):
+    def __init__(
+        self, *, path: str, unpack_to: str | None = None, metadata: dict[str, Any] | None = None
+    ):
+        """Describe the lists; nothing is opened.
+
+        Args:
+            path: Where they are.
+            unpack_to: Where an archive is unpacked; not needed for a folder.
+            metadata: Ignored by Kedro; read by kedro-viz.
+        """
         self._path = Path(path).expanduser()
+        self._unpack_to = None if unpack_to is None else Path(unpack_to).expanduser()
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
         """Return every line of every list.
 
         Raises:
-            DatasetError: A line is not a file name and 0, 1 or 2.
+            DatasetError: A line is not a file name and 0, 1 or 2, or an archive cannot be used.
         """
-        rows = [row for file in sorted(self._path.glob("*.txt")) for row in _read(file)]
+        folder = self._folder(locate(self._path))
+        rows = [row for file in sorted(folder.glob("*.txt")) for row in _read(file)]
         return pd.DataFrame(rows, columns=COLUMNS)
 
     def save(self, data: NoReturn) -> None:
@@ -38,10 +53,38 @@ class SplitLists(AbstractDataset[NoReturn, pd.DataFrame]):
         raise DatasetError("`raw_splits` is read-only.")
 
     def _exists(self) -> bool:
-        return any(self._path.glob("*_test_split?.txt"))
+        source = locate(self._path)
+        return source.is_file() or _holds_lists(_folder_of_lists(source))
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path)}
+        return {"path": str(self._path), "unpack_to": str(self._unpack_to)}
+
+    def _folder(self, source: Path) -> Path:
+        """Return the folder of the lists, after unpacking it where it is packed."""
+        if not source.is_file():
+            return _folder_of_lists(source)
+        if self._unpack_to is None:
+            raise DatasetError(
+                f"`raw_splits`: {source} is packed, and its catalog entry does not say where to "
+                "unpack it. Add `unpack_to`."
+            )
+        return unpack_folder(source, self._unpack_to, _is_list)
+
+
+def _folder_of_lists(folder: Path) -> Path:
+    """Return the folder, or the only one in it that holds lists where itself holds none."""
+    if not folder.is_dir() or _holds_lists(folder):
+        return folder
+    below = [entry for entry in folder.iterdir() if entry.is_dir() and _holds_lists(entry)]
+    return below[0] if len(below) == 1 else folder
+
+
+def _holds_lists(folder: Path) -> bool:
+    return any(_is_list(file.name) for file in folder.glob("*.txt"))
+
+
+def _is_list(name: str) -> bool:
+    return LIST_NAME.fullmatch(unicodedata.normalize("NFC", name)) is not None
 
 
 def _read(file: Path) -> Iterator[tuple[str, str, int, int]]:

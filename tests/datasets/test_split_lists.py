@@ -1,0 +1,55 @@
+import pytest
+from kedro.io import DatasetError
+from rar import write_rar
+
+from hmdb_kedro.datasets import SplitLists
+
+LISTS = {f"wave_test_split{split}.txt": b"a.avi 1 \nb.avi 2 \n" for split in (1, 2, 3)}
+BELOW = {f"testTrainMulti_7030_splits/{name}": text for name, text in LISTS.items()}
+
+
+def write_folder(folder, files):
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(text)
+    return folder
+
+
+@pytest.mark.parametrize("files", [LISTS, BELOW])
+@pytest.mark.parametrize("packed", [True, False])
+def test_lists_are_read_from_where_they_stand(tmp_path, files, packed):
+    name = "test_train_splits.rar" if packed else "test_train_splits"
+    (write_rar if packed else write_folder)(tmp_path / name, files)
+    for given in (name, "test_train_splits"):
+        lists = SplitLists(path=str(tmp_path / given), unpack_to=str(tmp_path / "out"))
+        assert lists.exists()
+        rows = lists.load()
+        assert len(rows) == 6
+        assert dict(zip(rows["clip_id"], rows["part"], strict=True)) == {
+            "wave/a.avi": 1,
+            "wave/b.avi": 2,
+        }
+
+
+def test_no_lists_are_no_rows(tmp_path):
+    lists = SplitLists(path=str(tmp_path / "nowhere"), unpack_to=str(tmp_path / "out"))
+    assert lists.load().empty
+    assert not lists.exists()
+
+
+def test_an_archive_without_a_list_is_named(tmp_path):
+    archive = write_rar(tmp_path / "videos.rar", {"wave/a.avi": b"a"})
+    with pytest.raises(DatasetError, match=r"videos\.rar holds no file of the kind"):
+        SplitLists(path=str(archive), unpack_to=str(tmp_path / "out")).load()
+
+
+def test_an_archive_needs_a_place_to_be_unpacked(tmp_path):
+    archive = write_rar(tmp_path / "lists.rar", LISTS)
+    with pytest.raises(DatasetError, match="Add `unpack_to`"):
+        SplitLists(path=str(archive)).load()
+
+
+def test_a_line_that_is_none_is_named(tmp_path):
+    write_folder(tmp_path, {"wave_test_split1.txt": b"a.avi 1 \na.avi 7\n"})
+    with pytest.raises(DatasetError, match=r"line 2: .*Received: 'a\.avi 7'"):
+        SplitLists(path=str(tmp_path)).load()
