@@ -38,6 +38,10 @@ check: $(VENV)/dev ## Lint, format, types and imports.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.PHONY: bench
+bench: $(VENV)/dev ## Measure speed; NAMES="startup memory_slope" for some.
+	$(BIN)/python -m benchmarks $(NAMES)
+
 .PHONY: viz
 viz: $(VENV)/train ## Open the pipelines in kedro-viz.
 	$(BIN)/kedro viz run --env $(ENV) --include-hooks

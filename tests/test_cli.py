@@ -18,7 +18,7 @@ from hmdb_kedro import cli, pipeline_registry
 from hmdb_kedro.configuration import ProjectConfigLoader
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.failures import explain
-from hmdb_kedro.results import results_table
+from hmdb_kedro.terminal import results_table
 
 PROJECT = Path(__file__).parents[1]
 

@@ -294,9 +294,12 @@ def test_a_wrong_or_unknown_parameter_stops_before_any_node(given, named_key):
 def test_a_stopped_command_ends_calmly_with_its_runs_killed(project, number, code):
     command = [sys.executable, "-m", "kedro", "run", "--params", "mode=wait"]
     environment = {**os.environ, "PYTHONPATH": str(project / "src")}
+    # A shell's background job ignores Ctrl-C, and hands that on: the tests may be one.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True
     )
+    signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 120
     while not (project / "waiting").exists() and time.monotonic() < deadline:
         time.sleep(0.1)

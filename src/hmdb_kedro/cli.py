@@ -2,9 +2,10 @@
 
 import logging
 import os
+import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params, env_option
+from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines, settings
 from kedro.io import DatasetError
 from kedro.utils import find_kedro_project
 
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.failures import explain
+from hmdb_kedro.params import check_parameters
 from hmdb_kedro.pipeline_registry import pipeline_names
-from hmdb_kedro.results import show_results
+from hmdb_kedro.terminal import plan_table, results_table, show, stale_table
 
 _TERMINATED = 128 + signal.SIGTERM
 
@@ -86,23 +89,81 @@ def hmdb() -> None:
     """Look at what this project has made."""
 
 
+def _project_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what says which project's data are meant: the options of `kedro run`."""
+    for option in (
+        click.option("--params", default="", callback=_split_params, help="As for `kedro run`."),
+        click.option("--conf-source", help="Folder or archive of configuration."),
+        env_option,
+    ):
+        command = option(command)
+    return command
+
+
 @hmdb.command(cls=CleanCommand)
-@env_option
-@click.option("--conf-source", help="Folder or archive of configuration.")
-@click.option("--params", default="", callback=_split_params, help="As for `kedro run`: split=2.")
+@_project_options
 def results(env: str | None, conf_source: str | None, params: dict[str, Any]) -> None:
     """Show the table of the last stored metrics."""
+    context = _context(env, conf_source, params)
+    try:
+        metrics = context.catalog.load("metrics")
+    except DatasetError:
+        chosen = f" --env {env}" if env else ""
+        raise UserError(f"There are no metrics yet. Do: kedro run{chosen}") from None
+    show(results_table(metrics))
+
+
+@hmdb.command(cls=CleanCommand)
+@_project_options
+@click.option("--clips", default=5, show_default=True, type=click.IntRange(1), help="Clips to try.")
+def plan(env: str | None, conf_source: str | None, params: dict[str, Any], clips: int) -> None:
+    """Time every step on a few clips, and say what the whole set will take."""
+    from hmdb_kedro.extraction import planning  # noqa: PLC0415 - seconds, and this command alone
+
+    context = _context(env, conf_source, params)
+    known = check_parameters(dict(context.config_loader["parameters"]))
+    found = list(context.catalog.load("raw_videos").values())
+    work, estimates = planning.plan(found, known.frames, known.flow, clips)
+    free = shutil.disk_usage(_existing(_data_root(context)))
+    show(plan_table(work, estimates, free.free / 1e9))
+
+
+@hmdb.command(cls=CleanCommand)
+@_project_options
+@click.option("--keep", required=True, type=click.IntRange(1), help="Versions that stay, of each.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def prune(
+    env: str | None, conf_source: str | None, params: dict[str, Any], keep: int, yes: bool
+) -> None:
+    """Drop old versions of tables, models and reports, and compact the tables."""
+    from hmdb_kedro import maintenance  # noqa: PLC0415
+
+    data_root = _data_root(_context(env, conf_source, params))
+    stale = maintenance.find_stale(data_root, keep)
+    show(stale_table(stale, data_root))
+    if not stale or not (yes or click.confirm("Remove them?")):
+        return
+    for entry in stale:
+        maintenance.remove(entry)
+
+
+def _context(env: str | None, conf_source: str | None, params: dict[str, Any]) -> KedroContext:
     pipelines.set_requested([])  # none runs, so none is imported
     with settings.SESSION_CLASS.create(
         env=env, conf_source=conf_source, runtime_params=params
     ) as session:
-        catalog = session.load_context().catalog
-    try:
-        metrics = catalog.load("metrics")
-    except DatasetError:
-        chosen = f" --env {env}" if env else ""
-        raise UserError(f"There are no metrics yet. Do: kedro run{chosen}") from None
-    show_results(metrics)
+        context: KedroContext = session.load_context()
+        return context
+
+
+def _data_root(context: KedroContext) -> Path:
+    given = context._runtime_params or {}
+    root = given.get("data_root") or context.config_loader["globals"]["data_root"]
+    return context.project_path / Path(str(root)).expanduser()
+
+
+def _existing(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.is_dir())
 
 
 @contextmanager

@@ -2,16 +2,19 @@
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from hmdb_kedro.errors import UserError
 from hmdb_kedro.params import RootParams, check_parameters
-from hmdb_kedro.results import show_results
+from hmdb_kedro.terminal import results_table, show
 from hmdb_kedro.tracking import TRACKING
 
 logger = logging.getLogger(__name__)
@@ -41,6 +44,56 @@ class EarlyChecks:
         """
         if self._params is not None and "pretrained_weights" in pipeline.inputs():
             catalog.load("pretrained_weights").find(self._params.spatial.weights)
+
+
+class TableLocks:
+    """Let one run at a time write a table: two would do the same clips twice, and add them twice.
+
+    A lock ends with its process, however that ends.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[FileLock] = []
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Take the lock of every table that is written.
+
+        Raises:
+            UserError: Another run holds one.
+        """
+        self._release()  # what an interrupted session of this process left
+        for name in sorted(pipeline.all_outputs()):
+            file = getattr(catalog.get(name), "lock_file", None)
+            if file is not None:
+                self._take(name, file)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Let others write."""
+        self._release()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Let others write."""
+        self._release()
+
+    def _take(self, name: str, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(file)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            self._release()
+            raise UserError(
+                f"Another run is writing `{name}` ({file}). Wait for it, or stop it: "
+                "what it has done is kept, and the same command goes on from there."
+            ) from None
+        self._held.append(lock)
+
+    def _release(self) -> None:
+        while self._held:
+            self._held.pop().release()
 
 
 class EntryNotes:
@@ -120,9 +173,9 @@ class Results:
         """Show them, and where to look next."""
         if self._metrics is None:
             return
-        show_results(self._metrics)
+        show(results_table(self._metrics))
         logger.info("`make viz` shows the pipelines, their data and figures.")
         logger.info("`make mlflow` compares the runs: curves, parameters, metrics.")
 
 
-HOOKS = (EarlyChecks(), EntryNotes(), Progress(), Results(), TRACKING)
+HOOKS = (EarlyChecks(), TableLocks(), EntryNotes(), Progress(), Results(), TRACKING)

@@ -26,9 +26,13 @@ class Params(BaseModel):
 class WorkParams(Params):
     """How work is spread over clips, below the settings that shape a clip's row."""
 
-    backend: Literal["threads", "processes"] = Field(description="Workers that share the clips.")
+    backend: Literal["threads", "processes", "dask"] = Field(
+        description="Workers that share the clips."
+    )
+    scheduler: str = Field(description="Read by `dask`: `local`, or a running scheduler's address.")
     n_jobs: int = Field(ge=-1, description="Number of workers; -1 is one a core.")
     batch_clips: int = Field(ge=1, description="Clips committed to the table at once.")
+    clip_timeout_s: float = Field(gt=0, description="Seconds after which a clip is given up.")
 
     @field_validator("n_jobs")
     @classmethod
@@ -61,6 +65,12 @@ class DataPrepParams(WorkParams):
     min_frames: int = Field(ge=1, description="Clips with fewer decoded frames are too_short.")
     min_decoded_share: Fraction = Field(
         description="Decoded over announced frames below which a clip counts as truncated."
+    )
+    on_leak: Literal["error", "warn"] = Field(
+        description="What a recording, or the same bytes, on both sides of a split is."
+    )
+    expect: Literal["hmdb51"] | None = Field(
+        description="The set whose counts the clips are compared with; null compares nothing."
     )
     classes: tuple[str, ...] | None = Field(description="Only these classes; null for all found.")
 

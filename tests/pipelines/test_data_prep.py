@@ -29,10 +29,14 @@ PARAMS = DataPrepParams(
     test_fraction=0.4,
     min_frames=2,
     min_decoded_share=0.9,
+    on_leak="error",
+    expect=None,
     classes=None,
     backend="threads",
+    scheduler="local",
     n_jobs=1,
     batch_clips=4,
+    clip_timeout_s=60,
 )
 AUTO = PARAMS.model_copy(update={"splits": "auto"})
 PROGRESS = ["clip_id", "path", "size_bytes", "mtime_ns", "settings_hash"]
@@ -259,7 +263,7 @@ def test_the_report_accounts_for_every_clip():
     files.loc[5:, "is_new"] = False
     lists = lists_of([*all_clip_ids(), "fly/gone.avi", "walk/gone.avi"])
     index = build_clip_index(scan, files, lists, PARAMS, split=1, seed=0)
-    report = report_data_prep(index, files, scan, lists, PARAMS)
+    report = report_data_prep(index, files, scan, lists, PARAMS, 1)
     assert (report["done"], report["skipped"], report["missing_count"]) == (5, 25, 2)
     assert report["rejected"] == {scan.loc[0, "clip_id"]: "torn"}
     assert report["missing"] == {"fly": ["gone.avi"], "walk": ["gone.avi"]}
@@ -273,7 +277,7 @@ def test_the_report_names_what_has_no_scheme_and_no_training():
     scan = scan_of(clip_ids)
     lists = lists_of(all_clip_ids())
     index = index_of(scan, lists)
-    report = report_data_prep(index, files_of(scan, new=False), scan, lists, PARAMS)
+    report = report_data_prep(index, files_of(scan, new=False), scan, lists, PARAMS, 1)
     assert (report["unlisted"], report["own_source"], report["done"]) == (2, 2, 0)
     assert report["classes_without_training"] == ["sing"]
 

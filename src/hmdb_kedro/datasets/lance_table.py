@@ -96,6 +96,11 @@ class LanceTable(AbstractVersionedDataset[pa.Table | pd.DataFrame, ClipTable | p
             table.tags.create(str(self.resolve_save_version()), table.version)
         self._clear_version_cache()
 
+    @property
+    def lock_file(self) -> Path | None:
+        """What a run holds while it writes; None on an object store, which knows no locks."""
+        return None if "://" in self._uri else Path(f"{self._uri}.lock")
+
     def _exists(self) -> bool:
         if not self._has_table():
             return False

@@ -41,13 +41,14 @@ def extract_rows(
     extract: Callable[[ClipTask], Row],
     schema: pa.Schema,
     work: WorkParams,
+    title: str,
 ) -> Iterator[pa.Table]:
     """Yield the rows of the clips to do, a batch at a time."""
-    tasks = (
+    tasks = [
         ClipTask(row.clip_id, raw_videos[row.path].file, row.content_hash, row.n_frames, row.fps)
         for row in todo.itertuples()
-    )
-    return row_batches(extract, tasks, schema, work)
+    ]
+    return row_batches(extract, tasks, schema, work, title)
 
 
 def extraction_report(

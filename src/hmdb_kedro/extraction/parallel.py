@@ -1,20 +1,24 @@
 """Spread work over clips; gather its rows in batches."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
 import cv2
 import pyarrow as pa
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed, parallel_config
 
+from hmdb_kedro.errors import UserError
+from hmdb_kedro.extraction.progress import watched
 from hmdb_kedro.params import WorkParams
 
 Item = TypeVar("Item")
 Row = dict[str, Any]
 
 _JOBLIB = {"threads": "threading", "processes": "loky"}
+_CONNECT_S = 10
 
 
 def table_schema(columns: list[tuple[str, pa.DataType]], params: WorkParams) -> pa.Schema:
@@ -23,25 +27,78 @@ def table_schema(columns: list[tuple[str, pa.DataType]], params: WorkParams) -> 
 
 
 def row_batches(
-    make_row: Callable[[Item], Row], items: Iterable[Item], schema: pa.Schema, work: WorkParams
+    make_row: Callable[[Item], Row],
+    items: Sequence[Item],
+    schema: pa.Schema,
+    work: WorkParams,
+    title: str,
 ) -> Iterator[pa.Table]:
     """Yield the rows of all items, a batch at a time, in the order in which they finish.
 
-    What a row lacks is null.
+    Args:
+        make_row: Makes the row of one item; what a row lacks is null in the table.
+        items: What there is to do.
+        schema: The table's columns.
+        work: Where and how many at once.
+        title: What is being done, for the progress shown.
+
+    Raises:
+        UserError: The dask scheduler does not answer, or dask is not installed.
     """
-    rows = _map(make_row, items, work)
+    if not items:
+        return
+    rows = watched(_unordered(make_row, items, work), len(items), title)
     while batch := list(islice(rows, work.batch_clips)):
         yield pa.Table.from_pylist(batch, schema=schema)
 
 
-def _map(function: Callable[[Item], Row], items: Iterable[Item], work: WorkParams) -> Iterator[Row]:
-    parallel = Parallel(
-        n_jobs=work.n_jobs, backend=_JOBLIB[work.backend], return_as="generator_unordered"
-    )
-    yield from parallel(delayed(_alone)(function, item) for item in items)
+def _unordered(
+    make_row: Callable[[Item], Row], items: Sequence[Item], work: WorkParams
+) -> Iterator[Row]:
+    with _workers(work) as workers:
+        with parallel_config(**workers):
+            parallel = Parallel(return_as="generator_unordered")
+        yield from parallel(delayed(_alone)(make_row, item) for item in items)
 
 
-def _alone(function: Callable[[Item], Row], item: Item) -> Row:
+def _alone(make_row: Callable[[Item], Row], item: Item) -> Row:
     # OpenCV's own threads hardly help and fight those that run clips side by side.
     cv2.setNumThreads(1)
-    return function(item)
+    return make_row(item)
+
+
+@contextmanager
+def _workers(work: WorkParams) -> Iterator[dict[str, Any]]:
+    """Give joblib's options, and keep a cluster that they need."""
+    if work.backend == "dask":
+        with _dask_client(work):  # joblib finds the client by itself
+            yield {"backend": "dask", "n_jobs": -1}
+    else:
+        yield {"backend": _JOBLIB[work.backend], "n_jobs": work.n_jobs}
+
+
+@contextmanager
+def _dask_client(work: WorkParams) -> Iterator[None]:
+    try:
+        from distributed import Client, LocalCluster  # noqa: PLC0415 - an extra of its own
+    except ImportError:
+        raise UserError(
+            '`backend=dask` needs dask.distributed. Do: pip install "hmdb_kedro[cluster]"'
+        ) from None
+    if work.scheduler == "local":
+        n_workers = cpu_count() if work.n_jobs == -1 else work.n_jobs
+        cluster = LocalCluster(
+            n_workers=n_workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+        )
+        with cluster, Client(cluster):
+            yield
+        return
+    try:
+        client = Client(work.scheduler, timeout=_CONNECT_S)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"No dask scheduler answers within {_CONNECT_S} s. Received: "
+            f"scheduler={work.scheduler} ({error}). Start one (dask scheduler), or take `local`."
+        ) from None
+    with client:
+        yield

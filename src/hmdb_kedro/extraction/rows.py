@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
+from hmdb_kedro.extraction.limits import within
 from hmdb_kedro.extraction.parallel import Row, table_schema
-from hmdb_kedro.params import FlowParams, FramesParams
+from hmdb_kedro.params import FlowParams, FramesParams, WorkParams
 from hmdb_kedro.video.decode import UnreadableClipError, hash_file, read_frames
 from hmdb_kedro.video.encoding import encode_flow, encode_frame
 from hmdb_kedro.video.flow import brighten, flow_fields, shrink, small_greys
@@ -72,7 +73,7 @@ def flow_schema(params: FlowParams) -> pa.Schema:
 def frames_row(task: ClipTask, params: FramesParams) -> Row:
     """Decode a clip and encode its frames; a clip that fails gives a row that says why."""
     row = {"settings_hash": params.settings_hash(), "fps": task.fps}
-    return row | _guarded(task, partial(_frames_content, task, params))
+    return row | _guarded(task, partial(_frames_content, task, params), params)
 
 
 def flow_row(task: ClipTask, params: FlowParams) -> Row:
@@ -82,16 +83,16 @@ def flow_row(task: ClipTask, params: FlowParams) -> Row:
         "algorithm": params.algorithm,
         "bound_px": params.bound_px,
     }
-    return row | _guarded(task, partial(_flow_content, task, params))
+    return row | _guarded(task, partial(_flow_content, task, params), params)
 
 
-def _guarded(task: ClipTask, content: Callable[[], Row]) -> Row:
+def _guarded(task: ClipTask, content: Callable[[], Row], work: WorkParams) -> Row:
     start = time.perf_counter()
     row: Row = {"clip_id": task.clip_id, "content_hash": task.content_hash}
     row |= {"n_pictures": 0, "n_bytes": 0}
     try:
-        row |= {**content(), "status": "ok", "reason": None}
-    except (UnreadableClipError, OSError, cv2.error) as error:
+        row |= {**within(work.clip_timeout_s, content), "status": "ok", "reason": None}
+    except (UnreadableClipError, OSError, ValueError, cv2.error) as error:
         row |= {"status": "unreadable", "reason": str(error)}
     return row | {"seconds": time.perf_counter() - start}
 

@@ -1,13 +1,12 @@
 """Figures of results."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from hmdb_kedro.reporting.style import style
+from hmdb_kedro.reporting.style import add_menu, style
 
 ACCURACIES = {"top1": "top-1", "top5": "top-5", "mean_class_accuracy": "mean class accuracy"}
 _CELL_PX = 16
@@ -45,10 +44,11 @@ def confusion_figure(confusions: Mapping[str, np.ndarray], classes: Sequence[str
     """
     models = list(confusions)
     figure = go.Figure([_heatmap(confusions[model], classes) for model in models])
-    figure.data[-1].visible = True
     style(figure, _title(models[-1]))
     size = max(520, _MARGINS_PX + _CELL_PX * len(classes))
-    figure.update_layout(width=size + 80, height=size, updatemenus=[_menu(models)])
+    figure.update_layout(width=size + 80, height=size)
+    layouts = {model: {"title.text": _title(model)} for model in models}
+    add_menu(figure, models, layouts, active=len(models) - 1)
     font = {"size": 10}
     figure.update_xaxes(title="predicted", tickangle=-90, dtick=1, tickfont=font)
     figure.update_yaxes(title="true", autorange="reversed", dtick=1, tickfont=font)
@@ -73,24 +73,7 @@ def _heatmap(counts: np.ndarray, classes: Sequence[str]) -> go.Heatmap:
         hovertemplate=(
             "true %{y}<br>predicted %{x}<br>%{z:.1%} (%{customdata} clips)<extra></extra>"
         ),
-        visible=False,
     )
-
-
-def _menu(models: Sequence[str]) -> dict[str, Any]:
-    buttons = [
-        {
-            "label": model,
-            "method": "update",
-            "args": [
-                {"visible": [other == model for other in models]},
-                {"title.text": _title(model)},
-            ],
-        }
-        for model in models
-    ]
-    place = {"x": 1.0, "xanchor": "right", "y": 1.0, "yanchor": "bottom"}
-    return {"buttons": buttons, "active": len(models) - 1, "pad": {"b": 10}, **place}
 
 
 def _title(model: str) -> str:

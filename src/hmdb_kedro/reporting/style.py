@@ -1,5 +1,8 @@
 """One look for all figures."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import plotly.graph_objects as go
 
 # Okabe and Ito's colours: told apart by colour-blind readers too.
@@ -35,3 +38,47 @@ def style(figure: go.Figure, title: str, height: int | None = None) -> go.Figure
 def rows_height(n_rows: int) -> int:
     """Return the pixels a figure with one labelled row a class needs."""
     return max(360, _MARGINS_PX + _PIXELS_A_ROW * n_rows)
+
+
+def class_axis(figure: go.Figure, labels: Sequence[str]) -> None:
+    """Give each class a labelled row, the last one on top."""
+    figure.update_yaxes(
+        title=None, type="category", categoryorder="array", categoryarray=list(labels), dtick=1
+    )
+
+
+def add_menu(
+    figure: go.Figure,
+    owners: Sequence[str],
+    layouts: Mapping[str, dict[str, Any]],
+    active: int = 0,
+) -> None:
+    """Let the reader choose which traces show, and show the active choice.
+
+    Args:
+        figure: What the menu is added to.
+        owners: For each trace, the choice it belongs to.
+        layouts: By choice, in the menu's order, what else it changes: dotted path → value.
+        active: Position of the choice shown first.
+    """
+    shown = {choice: [owner == choice for owner in owners] for choice in layouts}
+    buttons = [
+        {"label": choice, "method": "update", "args": [{"visible": shown[choice]}, changes]}
+        for choice, changes in layouts.items()
+    ]
+    place = {"x": 1.0, "xanchor": "right", "y": 1.0, "yanchor": "bottom", "pad": {"b": 10}}
+    figure.update_layout(updatemenus=[{"buttons": buttons, "active": active, **place}])
+    first = list(layouts)[active]
+    for trace, is_shown in zip(figure.data, shown[first], strict=True):
+        trace.visible = is_shown
+    for path, value in layouts[first].items():
+        figure.layout[path] = value
+
+
+def empty_figure(title: str, reason: str) -> go.Figure:
+    """Return a figure that says why there is nothing to see."""
+    figure = go.Figure()
+    figure.add_annotation(text=reason, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return style(figure, title, height=360)

@@ -60,7 +60,9 @@ def quantise(planes: np.ndarray, bound_px: float) -> np.ndarray:
 
 
 def _encode(picture: np.ndarray, quality: int) -> bytes:
-    _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    is_done, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not is_done:
+        raise ValueError(f"A picture does not encode as JPEG. Received: shape {picture.shape}.")
     return encoded.tobytes()
 
 

@@ -5,10 +5,26 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from hmdb_kedro.reporting.style import PARTITION_COLOURS, rows_height, style
+from hmdb_kedro.reporting.by_class import boxes_by_class, shares_by_class
+from hmdb_kedro.reporting.style import (
+    PARTITION_COLOURS,
+    class_axis,
+    empty_figure,
+    rows_height,
+    style,
+)
+from hmdb_kedro.video.names import CAMERA_MOTION, QUALITY, VIEWPOINT, VISIBLE_BODY
 
 QUANTILES = {"min": 0.0, "p5": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1}
 MEASURES = ["duration_s", "n_frames", "fps", "width", "height"]
+# Column → what a menu calls it, and its values in order.
+ANNOTATIONS = {
+    "camera_motion": ("camera motion", list(CAMERA_MOTION.values())),
+    "visible_body": ("visible body", list(VISIBLE_BODY.values())),
+    "viewpoint": ("viewpoint", list(VIEWPOINT.values())),
+    "quality": ("quality", list(QUALITY.values())),
+    "num_people": ("people", ["0", "1", "2", "3", "4 or more"]),
+}
 
 
 def summarise_clips(clip_index: pd.DataFrame) -> dict[str, Any]:
@@ -47,7 +63,7 @@ def plot_duration_by_class(clip_index: pd.DataFrame) -> go.Figure:
     )
     figure = go.Figure(box)
     figure.update_xaxes(title="duration (s)", rangemode="tozero")
-    _class_axis(figure, list(order))
+    class_axis(figure, list(order))
     return style(figure, "Duration of the clips by class", rows_height(len(order)))
 
 
@@ -71,8 +87,35 @@ def plot_clips_by_class(clip_index: pd.DataFrame) -> go.Figure:
     )
     figure.update_layout(barmode="stack")
     figure.update_xaxes(title="clips")
-    _class_axis(figure, list(order))
+    class_axis(figure, list(order))
     return style(figure, "Clips by class and partition", rows_height(len(order)))
+
+
+def plot_measures_by_class(clip_index: pd.DataFrame) -> go.Figure:
+    """Draw how frames, frame rate, size and aspect are distributed in each class."""
+    clips = _usable(clip_index).assign(aspect=lambda found: found["width"] / found["height"])
+    measures = {
+        "n_frames": "frames",
+        "fps": "frames a second",
+        "width": "width (px)",
+        "height": "height (px)",
+        "aspect": "width / height",
+    }
+    return boxes_by_class(clips, measures, "Length, frame rate and size by class")
+
+
+def plot_annotations_by_class(clip_index: pd.DataFrame) -> go.Figure:
+    """Draw how the clips of each class divide by what HMDB51's file names say."""
+    title = "Annotations by class"
+    people = clip_index["num_people"].map(_people, na_action="ignore")
+    clips = _usable(clip_index.assign(num_people=people.astype("object")))
+    if clips[list(ANNOTATIONS)].isna().all(axis=None):
+        return empty_figure(title, "No clip's name carries HMDB51's annotations.")
+    return shares_by_class(clips, ANNOTATIONS, title)
+
+
+def _people(count: float) -> str:
+    return f"{count:.0f}" if count < 4 else "4 or more"
 
 
 def _usable(clip_index: pd.DataFrame) -> pd.DataFrame:
@@ -103,9 +146,3 @@ def _quantiles(clips: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 def _counts(values: pd.Series) -> dict[str, int]:
     return {str(value): int(count) for value, count in values.value_counts().items()}
-
-
-def _class_axis(figure: go.Figure, labels: list[str]) -> None:
-    figure.update_yaxes(
-        title=None, type="category", categoryorder="array", categoryarray=labels, dtick=1
-    )

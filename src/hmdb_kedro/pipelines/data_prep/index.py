@@ -6,6 +6,7 @@ import pandas as pd
 
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.params import DataPrepParams
+from hmdb_kedro.pipelines.data_prep.leaks import stop_leaks
 from hmdb_kedro.video.names import parse_clip_name
 from hmdb_kedro.video.partition import PART_NAMES, TRAIN, draw_by_source, draw_splits
 
@@ -52,7 +53,8 @@ def build_clip_index(
         One row a clip, by clip_id; the columns and types of `COLUMNS`.
 
     Raises:
-        UserError: Fewer than two classes have a clip to train on, or a list contradicts itself.
+        UserError: Fewer than two classes have a clip to train on, a list contradicts itself, or a
+            recording stands on both sides of the split (`data_prep.on_leak`).
     """
     clips = clip_scan.loc[clip_scan["clip_id"].isin(clip_files["clip_id"])]
     clips = _mark_duplicates(clips.sort_values("clip_id", ignore_index=True))
@@ -66,7 +68,9 @@ def build_clip_index(
     clips = clips.join(parts)
     clips = clips.assign(partition=_partition(clips, split, params.val_fraction, seed))
     clips = clips.assign(label_id=_label_ids(clips, split))
-    return clips[list(COLUMNS)].astype(COLUMNS)
+    index = clips[list(COLUMNS)].astype(COLUMNS)
+    stop_leaks(index, params, split)
+    return index
 
 
 def _mark_duplicates(clips: pd.DataFrame) -> pd.DataFrame:

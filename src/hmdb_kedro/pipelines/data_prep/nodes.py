@@ -10,10 +10,13 @@ import pandas as pd
 import pyarrow as pa
 
 from hmdb_kedro.errors import UserError
+from hmdb_kedro.extraction.limits import within
 from hmdb_kedro.extraction.parallel import Row, row_batches, table_schema
 from hmdb_kedro.params import DataPrepParams
+from hmdb_kedro.pipelines.data_prep.expected import compare_with_expected
+from hmdb_kedro.pipelines.data_prep.leaks import find_leaks
 from hmdb_kedro.video.clips import ClipFile, ClipFolder
-from hmdb_kedro.video.decode import ClipProbe, probe_clip
+from hmdb_kedro.video.decode import ClipProbe, UnreadableClipError, probe_clip
 
 FILE_KEY = ["clip_id", "path", "size_bytes", "mtime_ns"]
 # A file that could not be read is looked at again in the next run: no file has this time.
@@ -78,7 +81,7 @@ def scan_clips(
     schema = table_schema(_SCAN_COLUMNS, params)
     new = clip_files.loc[clip_files["is_new"], FILE_KEY].to_dict("records")
     tasks = [(row, raw_videos[row["path"]]) for row in new]
-    yield from row_batches(partial(_scan_row, params=params), tasks, schema, params)
+    yield from row_batches(partial(_scan_row, params=params), tasks, schema, params, "data_prep")
 
 
 def report_data_prep(
@@ -87,8 +90,9 @@ def report_data_prep(
     clip_scan: pd.DataFrame,
     raw_splits: pd.DataFrame,
     params: DataPrepParams,
+    split: int,
 ) -> dict[str, Any]:
-    """Say what this run did, what was rejected and why, and what the lists name in vain."""
+    """Say what this run did, what was rejected and why, what the lists name in vain, what leaks."""
     new = clip_files.loc[clip_files["is_new"]]
     rejected = clip_index.loc[clip_index["status"] != "ok"].set_index("clip_id")["reason"]
     missing = _missing_by_class(clip_files, raw_splits, params)
@@ -99,6 +103,8 @@ def report_data_prep(
         "rejected": {str(clip_id): str(reason) for clip_id, reason in rejected.items()},
         "missing": missing,
         "missing_count": sum(map(len, missing.values())),
+        "expected": compare_with_expected(clip_files, raw_splits, params),
+        "leaks": find_leaks(clip_index, split).summary(),
         "unlisted": int((clip_index["partition"] == "unlisted").sum()),
         "own_source": int((clip_index["source_video"] == clip_index["clip_id"]).sum()),
         "classes_without_training": sorted(set(clip_index["label"]) - set(trained)),
@@ -142,8 +148,10 @@ def _scan_row(task: tuple[Row, ClipFile], params: DataPrepParams) -> Row:
     start = time.perf_counter()
     row = row | {"settings_hash": params.settings_hash()}
     try:
-        probe = probe_clip(clip.file, params.min_frames, params.min_decoded_share)
-        row |= _probe_row(probe)
+        probe = partial(probe_clip, clip.file, params.min_frames, params.min_decoded_share)
+        row |= _probe_row(within(params.clip_timeout_s, probe))
+    except UnreadableClipError as error:
+        row |= {"status": "unreadable", "reason": str(error)}
     except (OSError, cv2.error) as error:
         row |= {"status": "unreadable", "reason": str(error), "mtime_ns": _TRY_AGAIN}
     return row | {"seconds": time.perf_counter() - start}

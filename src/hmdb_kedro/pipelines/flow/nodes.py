@@ -24,4 +24,4 @@ def extract_flow(
 ) -> Iterator[pa.Table]:
     """Extract the optical flow of every new clip, one committed batch at a time."""
     extract = partial(flow_row, params=params)
-    yield from extract_rows(todo, raw_videos, extract, flow_schema(params), params)
+    yield from extract_rows(todo, raw_videos, extract, flow_schema(params), params, "flow")

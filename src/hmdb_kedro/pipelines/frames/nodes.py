@@ -24,4 +24,4 @@ def extract_frames(
 ) -> Iterator[pa.Table]:
     """Extract the RGB frames of every new clip, one committed batch at a time."""
     extract = partial(frames_row, params=params)
-    yield from extract_rows(todo, raw_videos, extract, frames_schema(params), params)
+    yield from extract_rows(todo, raw_videos, extract, frames_schema(params), params, "frames")

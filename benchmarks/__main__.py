@@ -1,0 +1,32 @@
+"""Run benchmarks: `python -m benchmarks [NAME …]`; without a name, all of them."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.extraction import BENCHMARKS as EXTRACTION
+from benchmarks.measure import Benchmark, keep, show
+from benchmarks.startup import BENCHMARKS as STARTUP
+
+RESULTS = Path("data/08_reporting/benchmarks")
+BENCHMARKS: dict[str, Benchmark] = {**EXTRACTION, **STARTUP}
+
+
+def main(names: list[str]) -> int:
+    """Run the named benchmarks, print and keep their figures; 1 where a bound is not held."""
+    unknown = sorted(set(names) - set(BENCHMARKS))
+    if unknown:
+        known = ", ".join(BENCHMARKS)
+        sys.exit(f"No such benchmark. Received: {', '.join(unknown)}. Known: {known}.")
+    found = []
+    for name in names or BENCHMARKS:
+        with tempfile.TemporaryDirectory() as folder:
+            measured = list(BENCHMARKS[name](Path(folder)))
+        keep(measured, RESULTS / f"{name}.json")
+        found += measured
+    show(found)
+    return 0 if all(measurement.is_held for measurement in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

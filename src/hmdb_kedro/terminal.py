@@ -1,0 +1,82 @@
+"""Tables, as a terminal shows them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from hmdb_kedro.extraction.planning import Estimate, Work
+    from hmdb_kedro.maintenance import Stale
+
+_COLUMNS = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "mean_class_accuracy": "mean class acc.",
+    "log_loss": "log loss",
+    "ece": "ECE",
+    "n": "clips",
+}
+
+
+def results_table(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return one row a model, from the catalog's `metrics`."""
+    table = Table(title="Results on the test clips")
+    table.add_column("model")
+    for title in _COLUMNS.values():
+        table.add_column(title, justify="right")
+    for model, scores in metrics.items():
+        table.add_row(model, *(_cell(scores.get(name)) for name in _COLUMNS))
+    return table
+
+
+def plan_table(work: "Work", estimates: "Sequence[Estimate]", free_gb: float) -> Table:
+    """Return one row a step: what it will take for the whole set."""
+    table = Table(
+        title=f"{work.n_clips:,} clips, about {work.n_frames:,} frames",
+        caption=f"Timed on {len(work.tried)} clips, one core each; {free_gb:.1f} GB are free. "
+        + " ".join(f"{clip}: {reason}." for clip, reason in work.unreadable.items()),
+    )
+    table.add_column("step")
+    for title in ("ms a frame", "time here", "GB"):
+        table.add_column(title, justify="right")
+    for step in estimates:
+        lacks = " !" if step.gigabytes > free_gb else ""
+        stored = f"{step.gigabytes:.2f}{lacks}"
+        table.add_row(step.step, f"{step.ms_per_frame:.2f}", _duration(step.hours), stored)
+    return table
+
+
+def stale_table(stale: "Sequence[Stale]", data_root: Path) -> Table:
+    """Return one row an entry below `data_root`: the versions that can go, what that frees."""
+    total = sum(entry.n_bytes for entry in stale)
+    table = Table(title=f"Versions that can go: {total / 1e6:,.1f} MB")
+    table.add_column("entry", overflow="fold")
+    table.add_column("versions", justify="right")
+    table.add_column("MB", justify="right")
+    for entry in stale:
+        table.add_row(
+            str(entry.path.relative_to(data_root)),
+            str(len(entry.versions)),
+            f"{entry.n_bytes / 1e6:,.1f}",
+        )
+    return table
+
+
+def show(table: Table) -> None:
+    """Write a table to the terminal."""
+    Console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _duration(hours: float) -> str:
+    if hours >= 1:
+        return f"{hours:.1f} h"
+    return f"{60 * hours:.1f} min" if hours >= 1 / 60 else f"{3600 * hours:.1f} s"
