@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 UV := 0.13.9
 LOCK_FLAGS := --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links
 ENV ?= sample
+# Tools start one another by name: `kedro mlflow ui` starts `mlflow`.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Every tool we start is kept from phoning home.
 export DO_NOT_TRACK := 1
 export KEDRO_DISABLE_TELEMETRY := 1

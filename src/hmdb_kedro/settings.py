@@ -14,12 +14,9 @@ logging.getLogger("py.warnings").addFilter(
     lambda record: not any(text in record.getMessage() for text in _NOT_NEWS)
 )
 
-from kedro_viz.integrations import pypi  # type: ignore[import-untyped]  # noqa: E402
+from hmdb_kedro import configuration, hooks, offline, tracking  # noqa: E402
 
-from hmdb_kedro import configuration, hooks, tracking  # noqa: E402
-
-# kedro-viz asks the package index for a newer version, for 30 s where the network answers nothing.
-pypi._PYPI_ENDPOINT = ""
+offline.keep_viz_offline()
 
 HOOKS = hooks.HOOKS
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
