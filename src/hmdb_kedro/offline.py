@@ -1,6 +1,6 @@
 """Keep kedro-viz from asking the package index for a newer version.
 
-Where the network answers nothing it would wait for 30 s, and then take no answer for a newer version.
+Where the network answers nothing it would wait for 30 s, and then take that for a newer version.
 """
 
 from types import SimpleNamespace

@@ -15,9 +15,11 @@ from hmdb_kedro.extraction.limits import within
 from hmdb_kedro.extraction.parallel import Row, table_schema
 from hmdb_kedro.params import FlowParams, FramesParams, WorkParams
 from hmdb_kedro.video.decode import UnreadableClipError, hash_file, read_frames
-from hmdb_kedro.video.encoding import encode_flow, encode_frame
+from hmdb_kedro.video.encoding import decode_flow, encode_flow, encode_frame
 from hmdb_kedro.video.flow import brighten, flow_fields, shrink, small_greys
 
+# Every so many flow fields, one is read back: a check of what was written, at 1 % of the time.
+_CHECKED_EVERY = 10
 _COMMON = [
     ("clip_id", pa.string()),
     ("content_hash", pa.string()),
@@ -37,6 +39,7 @@ _FLOW = [
     ("bound_px", pa.float64()),
     ("gamma", pa.float64()),
     ("clipped_share", pa.float64()),
+    ("error_px", pa.float64()),
     ("flow", pa.list_(pa.binary())),
 ]
 
@@ -110,6 +113,7 @@ def _frames_content(task: ClipTask, params: FramesParams) -> Row:
 def _flow_content(task: ClipTask, params: FlowParams) -> Row:
     gamma, greys = brighten(small_greys(_checked_frames(task), params.short_side), params.gamma)
     encoded: list[bytes] = []
+    errors_px: list[float] = []
     clipped, shape = 0, (0, 0)
     for field in flow_fields(greys, params):
         if not np.isfinite(field).all():
@@ -117,13 +121,20 @@ def _flow_content(task: ClipTask, params: FlowParams) -> Row:
         shape = _same_shape(shape, field)
         clipped += int(np.count_nonzero(np.abs(field) > params.bound_px))
         encoded.append(encode_flow(field, params.bound_px, params.quality))
+        if len(encoded) % _CHECKED_EVERY == 1:
+            errors_px.append(_error_px(encoded[-1], field, params.bound_px))
     if not encoded:
         raise UnreadableClipError(
             f"{task.n_frames} frame(s) are too few for a stride of {params.stride}"
         )
     n_values = 2 * shape[0] * shape[1] * len(encoded)
-    quality = {"gamma": gamma, "clipped_share": clipped / n_values}
-    return {"flow": encoded, **_sizes(encoded, shape), **quality}
+    quality = {"clipped_share": clipped / n_values, "error_px": float(np.mean(errors_px))}
+    return {"flow": encoded, "gamma": gamma, **_sizes(encoded, shape), **quality}
+
+
+def _error_px(encoded: bytes, field: np.ndarray, bound_px: float) -> float:
+    """Read a field back as it was written; return how far its vectors are off in the mean."""
+    return float(np.linalg.norm(decode_flow(encoded, bound_px) - field, axis=-1).mean())
 
 
 def _sizes(encoded: list[bytes], shape: tuple[int, int]) -> Row:

@@ -14,7 +14,7 @@ def create_pipeline() -> Pipeline:
         *extraction_nodes("flow", list_new_clips, extract_flow),
         Node(
             measure_flow_quality,
-            inputs=["flow", "clip_index", "raw_videos", "params:flow"],
+            inputs=["flow", "clip_index"],
             outputs="flow_quality",
             name="measure_flow_quality",
         ),
