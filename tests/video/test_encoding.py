@@ -27,10 +27,10 @@ def test_a_uniform_displacement_survives_within_half_a_step(dx, dy):
 
 @given(value=st.floats(-1e6, 1e6), bound=st.floats(0.5, 64))
 def test_quantising_is_odd_and_clips_at_the_bound(value, bound):
-    planes = np.float32([value, -value, 2 * bound, -2 * bound])
-    levels = quantise(planes, bound).astype(int)
-    assert levels[0] - 128 == 128 - levels[1]
-    assert levels[2:].tolist() == [255, 1]
+    flow = np.float32([[[value, -value], [2 * bound, -2 * bound]]])
+    dx, dy = quantise(flow, bound).astype(int)
+    assert dx[0] - 128 == 128 - dy[0]
+    assert (dx[1], dy[1]) == (255, 1)
 
 
 def test_a_frame_comes_back_as_rgb():
