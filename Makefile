@@ -31,7 +31,7 @@ test: check ## Set up, then run every check but the extended tests.
 
 .PHONY: test-all
 test-all: check ## The same and the extended tests: real clips, a browser, patience.
-	$(BIN)/pytest
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest
 
 .PHONY: check
 check: $(VENV)/dev ## Lint, format, types and imports.

@@ -1,9 +1,11 @@
 """Fixtures of all tests."""
 
+import os
 from pathlib import Path
 
 import pytest
 from clips import REPOSITORY
+from hypothesis import settings
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +15,9 @@ def real_clips() -> Path:
     if not folder.is_dir():
         pytest.skip(f"REAL CLIPS MISSING: there is no folder {folder}")
     return folder
+
+
+# A third of the usual examples in the quick round, all of them and more in `make test-all`.
+settings.register_profile("quick", max_examples=30, deadline=None)
+settings.register_profile("thorough", max_examples=200, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))

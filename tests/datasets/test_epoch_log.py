@@ -8,6 +8,8 @@ from kedro.io import DatasetError
 
 from hmdb_kedro.datasets.epoch_log import EpochLog
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):

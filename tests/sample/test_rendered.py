@@ -65,6 +65,7 @@ def test_no_two_clips_are_the_same(drawn):
     assert len(set(contents.values())) == len(contents) == 18
 
 
+@pytest.mark.slow
 def test_another_seed_draws_other_bytes(drawn, tmp_path):
     RenderedVideos(path=str(tmp_path), seed=1, **SMALL).load()
     assert not set(_contents(tmp_path).values()) & set(_contents(drawn).values())
@@ -134,6 +135,7 @@ def test_a_damaged_stamp_counts_as_none(copy, drawn):
     assert _contents(copy) == _contents(drawn)
 
 
+@pytest.mark.slow
 def test_two_processes_may_draw_at_once_and_draw_the_same_bytes(tmp_path, drawn):
     other = multiprocessing.get_context("spawn").Process(target=_load, args=(str(tmp_path),))
     other.start()

@@ -10,6 +10,7 @@ from hmdb_kedro.sample.scene import draw_clip, draw_source
 from hmdb_kedro.sample.truth import HEIGHT, SampleClip, SampleSet, true_scroll
 from hmdb_kedro.video.flow import flow_fields, small_greys
 
+pytestmark = pytest.mark.slow
 PLAN = SampleSet(seed=5, sources_per_class=2, clips_per_source=1, frames=16)
 SHORT_SIDE = 128
 # The figure stays out of the outer columns; at the very edge, what comes in has no past.

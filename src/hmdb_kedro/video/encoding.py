@@ -58,7 +58,8 @@ def quantise(flow: np.ndarray, bound_px: float) -> np.ndarray:
     scale = _STEPS / bound_px
     # One pass of OpenCV that scales, shifts and rounds; 0 is what lies beyond the lower bound.
     steps = cv2.addWeighted(planes, scale, planes, 0.0, _ZERO, dtype=cv2.CV_8U)
-    return cv2.max(steps, _ZERO - _STEPS)
+    np.maximum(steps, _ZERO - _STEPS, out=steps)
+    return steps
 
 
 def _encode(picture: np.ndarray, quality: int) -> bytes:
