@@ -4,6 +4,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
+
+from hmdb_kedro.video.clips import ClipFolder
+from hmdb_kedro.video.decode import probe_clip
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -36,3 +40,22 @@ def moving_clip(
     """Return a texture that moves by (dx, dy) pixels a frame: uint8 (T, H, W, 3)."""
     picture = texture(height, width, seed)
     return np.stack([np.roll(picture, (t * dy, t * dx), axis=(0, 1)) for t in range(n_frames)])
+
+
+def index_of(folder: ClipFolder) -> pd.DataFrame:
+    """Return the columns of the clip index that extraction reads."""
+    rows = []
+    for path, clip in folder.items():
+        probe = probe_clip(clip.file, 2, 0.9)
+        rows.append(
+            {
+                "clip_id": clip.clip_id,
+                "label": clip.label,
+                "path": path,
+                "content_hash": probe.content_hash,
+                "n_frames": probe.n_frames,
+                "fps": probe.fps,
+                "status": probe.status,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -13,11 +13,13 @@ import pytest
 from kedro.framework.project import configure_project
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
-from kedro.io import DatasetError
+from kedro.io import DataCatalog, DatasetError
+from kedro.pipeline import Node, Pipeline
 from tiny_project import PACKAGE, write_project
 
+from hmdb_kedro.datasets import LanceTable
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.hooks import EarlyChecks
+from hmdb_kedro.hooks import EarlyChecks, TableLocks
 from hmdb_kedro.tracking.hooks import final_metrics
 from hmdb_kedro.tracking.provenance import is_dead, process_tags
 
@@ -309,3 +311,24 @@ def test_a_stopped_command_ends_calmly_with_its_runs_killed(project, number, cod
     assert "Stopped." in errors
     assert "Traceback" not in errors
     assert statuses(project) == [("__default__", "KILLED"), ("spatial", "KILLED")]
+
+
+class TestTableLocks:
+    def catalog(self, folder):
+        return DataCatalog({"flow": LanceTable(path=str(folder / "flow.lance"))})
+
+    pipeline = Pipeline([Node(print, "clips", "flow", name="extract")])
+
+    def test_one_run_at_a_time_writes_a_table(self, tmp_path):
+        first, second = TableLocks(), TableLocks()
+        first.before_pipeline_run(self.pipeline, self.catalog(tmp_path))
+        with pytest.raises(UserError, match=r"Another run is writing `flow`"):
+            second.before_pipeline_run(self.pipeline, self.catalog(tmp_path))
+        first.after_pipeline_run()
+        second.before_pipeline_run(self.pipeline, self.catalog(tmp_path))
+        second.on_pipeline_error()
+
+    def test_a_folder_that_cannot_be_written_is_named(self, tmp_path):
+        (tmp_path / "file").write_text("no folder")
+        with pytest.raises(UserError, match=r"`flow` cannot be written.*file.*data_root"):
+            TableLocks().before_pipeline_run(self.pipeline, self.catalog(tmp_path / "file"))

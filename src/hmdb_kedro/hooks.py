@@ -60,7 +60,7 @@ class TableLocks:
         """Take the lock of every table that is written.
 
         Raises:
-            UserError: Another run holds one.
+            UserError: Another run holds one, or its folder cannot be written.
         """
         self._release()  # what an interrupted session of this process left
         for name in sorted(pipeline.all_outputs()):
@@ -79,15 +79,21 @@ class TableLocks:
         self._release()
 
     def _take(self, name: str, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(file)
         try:
+            file.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout:
             self._release()
             raise UserError(
                 f"Another run is writing `{name}` ({file}). Wait for it, or stop it: "
                 "what it has done is kept, and the same command goes on from there."
+            ) from None
+        except OSError as error:
+            self._release()
+            raise UserError(
+                f"`{name}` cannot be written. Received: {file.parent} ({error.strerror}). Name a "
+                "folder that can be written with --params data_root=…"
             ) from None
         self._held.append(lock)
 

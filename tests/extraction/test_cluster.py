@@ -5,16 +5,14 @@ import sys
 import time
 
 import numpy as np
-import pandas as pd
 import pytest
-from clips import moving_clip, write_clip
+from clips import index_of, moving_clip, write_clip
 from params import make
 
 from hmdb_kedro.datasets import LanceProgress, LanceTable
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.pipelines.flow import nodes
 from hmdb_kedro.video.clips import ClipFolder
-from hmdb_kedro.video.decode import hash_file
 
 pytestmark = pytest.mark.slow
 PROGRESS = ["clip_id", "content_hash", "settings_hash"]
@@ -28,22 +26,6 @@ def folder(tmp_path_factory):
         clip = moving_clip(1, number % 3, n_frames=5, height=48, width=64, seed=number)
         write_clip(root / "wave" / f"{number}.avi", clip)
     return ClipFolder(root)
-
-
-def index_of(folder):
-    rows = [
-        {
-            "clip_id": clip.clip_id,
-            "label": clip.label,
-            "path": path,
-            "content_hash": hash_file(clip.file),
-            "n_frames": 5,
-            "fps": 30.0,
-            "status": "ok",
-        }
-        for path, clip in folder.items()
-    ]
-    return pd.DataFrame(rows)
 
 
 def extract(folder, path, storage_options=None, **work):

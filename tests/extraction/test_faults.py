@@ -4,9 +4,8 @@ import errno
 import shutil
 
 import numpy as np
-import pandas as pd
 import pytest
-from clips import moving_clip, write_clip
+from clips import index_of, moving_clip, write_clip
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kedro.io import DatasetError
@@ -86,15 +85,6 @@ class FullDisk(LanceTable):
             raise OSError(errno.ENOSPC, "No space left on device")
         super().save(data)
         self.saved += 1
-
-
-def index_of(folder):
-    rows = []
-    for path, clip in folder.items():
-        probe = probe_clip(clip.file, 2, 0.9)
-        known = {"clip_id": clip.clip_id, "label": clip.label, "path": path, "status": probe.status}
-        rows.append(known | {"content_hash": probe.content_hash, "n_frames": 6, "fps": 30.0})
-    return pd.DataFrame(rows)
 
 
 def extract(table, folder, index, params):

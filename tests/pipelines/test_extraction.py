@@ -7,7 +7,7 @@ from itertools import count
 import numpy as np
 import pandas as pd
 import pytest
-from clips import moving_clip, write_clip
+from clips import index_of, moving_clip, write_clip
 from kedro.io.core import Version
 from params import make
 
@@ -16,7 +16,6 @@ from hmdb_kedro.extraction.increments import extraction_report
 from hmdb_kedro.pipelines.flow import nodes as flow_nodes
 from hmdb_kedro.pipelines.frames import nodes as frames_nodes
 from hmdb_kedro.video.clips import ClipFolder
-from hmdb_kedro.video.decode import probe_clip
 
 MOTION = (3, -2)
 VERSIONS = count(1)
@@ -28,24 +27,6 @@ def folder(tmp_path):
         frames = moving_clip(*MOTION, n_frames=8 + number, seed=number)
         write_clip(tmp_path / "videos" / "pan" / f"clip {number}.avi", frames)
     return ClipFolder(tmp_path / "videos")
-
-
-def index_of(folder):
-    rows = []
-    for path, clip in folder.items():
-        probe = probe_clip(clip.file, 2, 0.9)
-        rows.append(
-            {
-                "clip_id": clip.clip_id,
-                "label": clip.label,
-                "path": path,
-                "content_hash": probe.content_hash,
-                "n_frames": probe.n_frames,
-                "fps": probe.fps,
-                "status": probe.status,
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 class Stage:

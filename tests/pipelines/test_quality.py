@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 import pytest
-from clips import moving_clip, write_clip
+from clips import index_of, moving_clip, write_clip
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.io.core import Version
 from kedro.runner import SequentialRunner
@@ -19,7 +19,6 @@ from hmdb_kedro.pipelines.flow.motion import draw_flow_sheet, plot_motion_by_cla
 from hmdb_kedro.pipelines.flow.quality import measure_flow_quality
 from hmdb_kedro.pipelines.frames import create_pipeline as frames_pipeline
 from hmdb_kedro.video.clips import ClipFolder
-from hmdb_kedro.video.decode import probe_clip
 from hmdb_kedro.video.tables import ClipTable
 
 MOTIONS = {"fast": (3, -2), "slow": (1, 0), "still": (0, 0)}
@@ -42,24 +41,6 @@ def folder(tmp_path):
             frames = moving_clip(*motion, n_frames=6, seed=2 * seed + number)
             write_clip(tmp_path / "videos" / label / f"clip {number}.avi", frames)
     return ClipFolder(tmp_path / "videos")
-
-
-def index_of(folder):
-    rows = []
-    for path, clip in folder.items():
-        probe = probe_clip(clip.file, 2, 0.9)
-        rows.append(
-            {
-                "clip_id": clip.clip_id,
-                "label": clip.label,
-                "path": path,
-                "content_hash": probe.content_hash,
-                "n_frames": probe.n_frames,
-                "fps": probe.fps,
-                "status": probe.status,
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def table_of(folder, index, tmp_path, params=PARAMS):
