@@ -21,3 +21,10 @@ def real_clips() -> Path:
 settings.register_profile("quick", max_examples=30, deadline=None)
 settings.register_profile("thorough", max_examples=200, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count the extended tests among the slow ones, so that `-m "not slow"` stays quick."""
+    for item in items:
+        if item.get_closest_marker("extended"):
+            item.add_marker(pytest.mark.slow)
