@@ -24,8 +24,10 @@ _BARE = {
     "src/bare/__init__.py": "",
     "src/bare/settings.py": 'DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)\n',
     "src/bare/pipeline_registry.py": (
-        "from kedro.pipeline import Pipeline\n\n\n"
-        'def register_pipelines():\n    return {"__default__": Pipeline([])}\n'
+        "from kedro.pipeline import Node, Pipeline\n\n\n"
+        # Kedro refuses to run no node at all.
+        "def register_pipelines():\n"
+        '    return {"__default__": Pipeline([Node(lambda: 1, None, "result", name="nothing")])}\n'
     ),
 }
 
