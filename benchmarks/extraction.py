@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import yaml
-from joblib import cpu_count
+from joblib import Parallel, cpu_count, delayed
 
 from benchmarks.clips import index_of, some_clips
 from benchmarks.measure import Benchmark, Measurement
@@ -220,11 +219,9 @@ def _kernels(file: Path, frames: FramesParams, flow: FlowParams) -> float:
 
 
 def _bare_decoding(files: list[Path]) -> float:
-    from joblib import Parallel, delayed  # noqa: PLC0415
-
     cv2.setNumThreads(1)
     start = time.perf_counter()
-    Parallel(n_jobs=-1, backend="threading")(delayed(partial(_grab_all, str(f)))() for f in files)
+    Parallel(n_jobs=-1, backend="threading")(delayed(_grab_all)(str(file)) for file in files)
     return time.perf_counter() - start
 
 

@@ -1,10 +1,14 @@
 """Dropping old versions: what stays can still be read, what goes is gone and counted."""
 
+import subprocess
+import sys
+
 import pyarrow as pa
 import pytest
 from kedro.io.core import Version
 
 from hmdb_kedro.datasets import LanceTable
+from hmdb_kedro.datasets.locks import lock_of, lock_table
 from hmdb_kedro.maintenance import find_stale, remove
 
 VERSIONS = [f"2026-01-0{day}T00.00.00.000Z" for day in range(1, 5)]
@@ -57,6 +61,26 @@ def test_nothing_is_left_to_remove_the_second_time(data_root):
     for stale in find_stale(data_root, keep=1):
         remove(stale)
     assert [stale.versions for stale in find_stale(data_root, keep=1)] in ([], [()])
+
+
+def test_a_table_that_is_being_written_is_left_alone(data_root):
+    flow = data_root / "04_feature" / "flow.lance"
+    stale = next(stale for stale in find_stale(data_root, keep=1) if stale.path == flow)
+    with lock_table("flow", lock_of(flow)):
+        # In a process of its own, as a second command would be.
+        code = f"""
+from pathlib import Path
+from hmdb_kedro.datasets.locks import lock_of, lock_table
+from hmdb_kedro.maintenance import find_stale, remove
+remove(find_stale(Path({str(data_root)!r}), 1)[0])
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
+    assert "Another run is writing `flow`" in done.stderr
+    assert len(table_at(flow)._tags()) == len(VERSIONS)
+    remove(stale)
+    assert len(table_at(flow)._tags()) == 1
 
 
 def test_rows_of_a_run_under_way_are_kept(data_root):

@@ -2,16 +2,16 @@
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from hmdb_kedro.datasets.locks import lock_table
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.params import RootParams, check_parameters
 from hmdb_kedro.terminal import results_table, show
@@ -47,10 +47,7 @@ class EarlyChecks:
 
 
 class TableLocks:
-    """Let one run at a time write a table: two would do the same clips twice, and add them twice.
-
-    A lock ends with its process, however that ends.
-    """
+    """Let one run at a time write a table: two would do, and add, the same clips twice."""
 
     def __init__(self) -> None:
         self._held: list[FileLock] = []
@@ -63,10 +60,14 @@ class TableLocks:
             UserError: Another run holds one, or its folder cannot be written.
         """
         self._release()  # what an interrupted session of this process left
-        for name in sorted(pipeline.all_outputs()):
-            file = getattr(catalog.get(name), "lock_file", None)
-            if file is not None:
-                self._take(name, file)
+        try:
+            for name in sorted(pipeline.all_outputs()):
+                file = getattr(catalog.get(name), "lock_file", None)
+                if file is not None:
+                    self._held.append(lock_table(name, file))
+        except UserError:
+            self._release()
+            raise
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -77,25 +78,6 @@ class TableLocks:
     def on_pipeline_error(self) -> None:
         """Let others write."""
         self._release()
-
-    def _take(self, name: str, file: Path) -> None:
-        lock = FileLock(file)
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-        except Timeout:
-            self._release()
-            raise UserError(
-                f"Another run is writing `{name}` ({file}). Wait for it, or stop it: "
-                "what it has done is kept, and the same command goes on from there."
-            ) from None
-        except OSError as error:
-            self._release()
-            raise UserError(
-                f"`{name}` cannot be written. Received: {file.parent} ({error.strerror}). Name a "
-                "folder that can be written with --params data_root=…"
-            ) from None
-        self._held.append(lock)
 
     def _release(self) -> None:
         while self._held:

@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from hmdb_kedro.datasets.locks import lock_of, lock_table
+
 # Kedro's versions are times, and sort as such.
 _VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
 
@@ -41,16 +43,21 @@ def find_stale(data_root: Path, keep: int) -> list[Stale]:
 
 
 def remove(stale: Stale) -> None:
-    """Drop the versions; of a table also what no version needs, and many small files become few."""
+    """Drop the versions; of a table also what no version needs, and many small files become few.
+
+    Raises:
+        UserError: A run is writing the table: its newest files would look like leftovers.
+    """
     if stale.path.suffix != ".lance":
         for version in stale.versions:
             shutil.rmtree(stale.path / version)
         return
-    table = _open(stale.path)
-    for version in stale.versions:
-        table.tags.delete(version)
-    _compact(table)
-    table.cleanup_old_versions(timedelta(0), error_if_tagged_old_versions=False)
+    with lock_table(stale.path.stem, lock_of(stale.path)):
+        table = _open(stale.path)
+        for version in stale.versions:
+            table.tags.delete(version)
+        _compact(table)
+        table.cleanup_old_versions(timedelta(0), error_if_tagged_old_versions=False)
 
 
 def _compact(table: Any) -> None:

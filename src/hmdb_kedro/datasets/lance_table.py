@@ -9,6 +9,7 @@ import pyarrow as pa
 from kedro.io import AbstractDataset, AbstractVersionedDataset, DatasetError
 from kedro.io.core import Version, VersionNotFoundError
 
+from hmdb_kedro.datasets.locks import lock_of
 from hmdb_kedro.video.tables import ClipTable
 
 KEY = "clip_id"
@@ -99,7 +100,7 @@ class LanceTable(AbstractVersionedDataset[pa.Table | pd.DataFrame, ClipTable | p
     @property
     def lock_file(self) -> Path | None:
         """What a run holds while it writes; None on an object store, which knows no locks."""
-        return None if "://" in self._uri else Path(f"{self._uri}.lock")
+        return None if "://" in self._uri else lock_of(Path(self._uri))
 
     def _exists(self) -> bool:
         if not self._has_table():

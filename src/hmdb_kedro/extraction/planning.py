@@ -13,7 +13,7 @@ from joblib import cpu_count
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.params import FlowParams, FramesParams
 from hmdb_kedro.video.clips import ClipFile
-from hmdb_kedro.video.decode import UnreadableClipError, read_frames
+from hmdb_kedro.video.decode import UnreadableClipError, probe_clip, read_frames
 from hmdb_kedro.video.encoding import encode_flow, encode_frame
 from hmdb_kedro.video.flow import flow_fields, make_estimator, shrink, small_greys
 
@@ -25,6 +25,8 @@ _ALGORITHMS: dict[str, tuple[dict[str, str], int]] = {
     "flow: farneback": ({"algorithm": "farneback"}, 40),
     "flow: tvl1": ({"algorithm": "tvl1"}, 4),
 }
+# Of a long clip, frames and flow are tried in part: memory stays small.
+_MOST_FRAMES = 200
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,16 @@ def _estimate(step: str, costs: list[_Cost], n_frames: int, n_jobs: int) -> Esti
 def _try_clip(
     clip: ClipFile, frames: FramesParams, flow: FlowParams
 ) -> Iterator[tuple[str, _Cost]]:
+    start = time.perf_counter()
+    probe = probe_clip(clip.file, min_frames=2, min_decoded_share=0.0)
+    if probe.reason:
+        raise UnreadableClipError(probe.reason)
+    yield "data_prep", _Cost(time.perf_counter() - start, 0, probe.n_frames)
     pictures: list[np.ndarray] = []
-    decoding = _timed(lambda: pictures.extend(_decoded(clip)), lambda: len(pictures))
-    yield "data_prep", decoding
+    decoding = _timed(
+        lambda: pictures.extend(islice(read_frames(clip.file), _MOST_FRAMES)),
+        lambda: len(pictures),
+    )
     yield "frames", _added(decoding, _encode_frames(pictures, frames))
     greys: list[np.ndarray] = []
     shrinking = _timed(
@@ -122,17 +131,6 @@ def _try_clip(
             continue
         estimating = _compute_flow(greys, params, n_pairs)
         yield step, _added(_added(decoding, shrinking), estimating)
-
-
-def _decoded(clip: ClipFile) -> list[np.ndarray]:
-    pictures = list(islice(read_frames(clip.file), _MOST_FRAMES))
-    if len(pictures) < 2:
-        raise UnreadableClipError(f"{len(pictures)} frame(s) decode")
-    return pictures
-
-
-# A long clip is tried in part: memory stays small.
-_MOST_FRAMES = 200
 
 
 def _encode_frames(pictures: list[np.ndarray], params: FramesParams) -> _Cost:
