@@ -20,7 +20,7 @@ from tiny_project import PACKAGE, write_project
 from hmdb_kedro.datasets import LanceTable
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.hooks import EarlyChecks, TableLocks
-from hmdb_kedro.tracking.hooks import final_metrics
+from hmdb_kedro.tracking.hooks import final_metrics, make_store
 from hmdb_kedro.tracking.provenance import is_dead, process_tags
 
 # Every test here opens Kedro sessions and an MLflow store.
@@ -332,3 +332,29 @@ class TestTableLocks:
         (tmp_path / "file").write_text("no folder")
         with pytest.raises(UserError, match=r"`flow` cannot be written.*file.*data_root"):
             TableLocks().before_pipeline_run(self.pipeline, self.catalog(tmp_path / "file"))
+
+
+class TestMakeStore:
+    def test_a_kill_while_it_is_made_leaves_no_half_store(self, tmp_path):
+        address = f"sqlite:///{tmp_path / 'mlflow.db'}"
+        making = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                f"from hmdb_kedro.tracking.hooks import make_store; make_store({address!r})",
+            ]
+        )
+        while not (tmp_path / "mlflow.db.half").exists():
+            time.sleep(0.01)
+            assert making.poll() is None
+        time.sleep(0.1)
+        making.kill()
+        making.wait()
+        assert not (tmp_path / "mlflow.db").exists()
+        make_store(address)
+        assert mlflow.MlflowClient(address).get_experiment_by_name("Default") is not None
+
+    def test_a_store_that_is_there_stays_as_it_is(self, tmp_path):
+        (tmp_path / "mlflow.db").write_bytes(b"anything")
+        make_store(f"sqlite:///{tmp_path / 'mlflow.db'}")
+        assert (tmp_path / "mlflow.db").read_bytes() == b"anything"

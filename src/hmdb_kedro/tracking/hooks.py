@@ -11,6 +11,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
 from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 TESTED = ("top1", "top5", "mean_class_accuracy", "log_loss", "ece")
 VALIDATED = ("val_top1", "val_log_loss")
-DEFAULT_STORE = "sqlite:///mlflow.db"
+SQLITE = "sqlite:///"
+DEFAULT_STORE = f"{SQLITE}mlflow.db"
 
 
 class ModelTracking:
@@ -43,7 +45,7 @@ class ModelTracking:
     def after_context_created(self, context: KedroContext) -> Generator[None, Any, Any]:
         """Point kedro-mlflow at the project's store, clear of what an interrupted run left."""
         self.abandon("KILLED")
-        choose_store(context)
+        make_store(choose_store(context))
         plugin = logging.getLogger("kedro_mlflow")
         if plugin.level == logging.INFO:  # set by the plugin itself, after any configuration
             plugin.setLevel(logging.WARNING)
@@ -164,10 +166,13 @@ def final_metrics(scores: Mapping[str, Any]) -> dict[str, float]:
     return tested | {name: numbers[name] for name in VALIDATED if name in numbers}
 
 
-def choose_store(context: KedroContext) -> None:
+def choose_store(context: KedroContext) -> str:
     """Set kedro-mlflow's store: MLFLOW_TRACKING_URI, else `mlflow.yml`, else the project's own.
 
     A relative SQLite path is taken from the project's folder, wherever the command was given.
+
+    Returns:
+        Its address.
     """
     loader = context.config_loader
     try:
@@ -177,13 +182,35 @@ def choose_store(context: KedroContext) -> None:
     server = dict(config.get("server") or {})
     given = os.environ.get("MLFLOW_TRACKING_URI")
     uri = given or server.get("mlflow_tracking_uri") or DEFAULT_STORE
-    config["server"] = server | {"mlflow_tracking_uri": _absolute(uri, context.project_path)}
+    address = _absolute(uri, context.project_path)
+    config["server"] = server | {"mlflow_tracking_uri": address}
     loader["mlflow"] = config
+    return address
+
+
+def make_store(address: str) -> None:
+    """Make a SQLite store that is not there yet, whole or not at all.
+
+    MLflow makes its tables one after the other, and fails for good on a file that a kill left with
+    some of them. Any other store is not ours to make.
+    """
+    path = Path(address.removeprefix(SQLITE))
+    if not address.startswith(SQLITE) or path.exists() or not path.parent.is_dir():
+        return
+    from mlflow import MlflowClient  # noqa: PLC0415 - slow, and kedro-mlflow is about to need it
+
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if path.exists():  # made by another run meanwhile
+            return
+        half = path.with_name(f"{path.name}.half")
+        half.unlink(missing_ok=True)
+        MlflowClient(f"{SQLITE}{half.as_posix()}").search_experiments()
+        half.replace(path)
 
 
 def _absolute(uri: str, project: Path) -> str:
-    path = uri.removeprefix("sqlite:///")
-    return uri if path == uri else f"sqlite:///{(project / path).as_posix()}"
+    path = uri.removeprefix(SQLITE)
+    return uri if path == uri else f"{SQLITE}{(project / path).as_posix()}"
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
