@@ -149,9 +149,7 @@ class SpatialParams(TrainParams):
 class StackParams(TrainParams):
     """A 3D CNN on a stack of pictures."""
 
-    architecture: Literal["plain", "compact"] = Field(
-        description="plain: C3D-like with a dense head; compact: batch norm and global pooling."
-    )
+    architecture: str
     filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=2, max_length=6)
     dense_units: int = Field(ge=0, description="Width of the dense head of `plain`; 0 elsewhere.")
     window: int = Field(ge=2, description="Pictures a stack.")
@@ -161,12 +159,18 @@ class StackParams(TrainParams):
 class Cnn3dParams(StackParams):
     """A 3D CNN on stacked RGB frames."""
 
+    architecture: Literal["plain", "compact"] = Field(
+        description="plain: C3D-like with a dense head; compact: batch norm and global pooling."
+    )
     colour_jitter: Fraction = Field(description="Strength of brightness, contrast and saturation.")
 
 
 class TemporalParams(StackParams):
     """The temporal stream: a 3D CNN on stacked optical flow."""
 
+    architecture: Literal["plain", "compact", "oriented"] = Field(
+        description="As for the RGB networks; oriented: compact, on histograms of oriented flow."
+    )
     remove_median: bool = Field(description="Subtract each field's median (camera motion).")
     magnitude: Literal["linear", "sqrt"] = Field(description="sqrt compresses long vectors.")
 

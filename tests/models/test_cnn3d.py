@@ -1,0 +1,55 @@
+"""What the 3D CNNs compute, before they have learnt anything."""
+
+import keras
+import numpy as np
+import pytest
+from params import make
+
+from hmdb_kedro.models.cnn3d import build_cnn3d
+
+SMALL = {"filters": [4, 8], "image_size": 16, "window": 4, "dense_units": 8}
+
+
+def histograms(model, flow):
+    """Return what `oriented` sees of flow (T, S, S, 2): (T / 2, S / 4, S / 4, 8)."""
+    seen = keras.Model(model.input, model.get_layer("cells").output)
+    return seen.predict(flow[None], verbose=0)[0]
+
+
+@pytest.fixture(scope="module")
+def oriented():
+    params = make("temporal", architecture="oriented", **SMALL)
+    return build_cnn3d(params, num_classes=3, channels=2, seed=1)
+
+
+@pytest.mark.parametrize("degrees", [0, 45, 90, 225])
+def test_flow_in_one_direction_is_strongest_in_its_bin(oriented, degrees):
+    direction = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
+    flow = np.broadcast_to(2 * direction, (4, 16, 16, 2)).astype(np.float32)
+    found = histograms(oriented, flow)
+    assert np.allclose(found[..., degrees // 45], 2, atol=1e-5)
+    assert np.allclose(found[..., (degrees // 45 + 4) % 8], 0, atol=1e-5)
+
+
+def test_mirrored_flow_mirrors_the_histograms(oriented):
+    flow = np.random.default_rng(1).normal(size=(4, 16, 16, 2)).astype(np.float32)
+    mirrored = flow[:, :, ::-1] * np.array([-1, 1], np.float32)
+    bins = [(4 - bin_) % 8 for bin_ in range(8)]
+    expected = histograms(oriented, flow)[:, :, ::-1][..., bins]
+    assert np.allclose(histograms(oriented, mirrored), expected, atol=1e-5)
+
+
+def test_the_directions_are_not_trained(oriented):
+    assert "orientations" not in {
+        weight.path.split("/")[0] for weight in oriented.trainable_weights
+    }
+
+
+@pytest.mark.parametrize("architecture", ["plain", "compact", "oriented"])
+def test_a_saved_model_computes_the_same(architecture, tmp_path):
+    params = make("temporal", architecture=architecture, **SMALL)
+    model = build_cnn3d(params, num_classes=3, channels=2, seed=1)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    flow = np.random.default_rng(2).normal(size=(2, 4, 16, 16, 2)).astype(np.float32)
+    assert np.array_equal(loaded.predict(flow, verbose=0), model.predict(flow, verbose=0))
