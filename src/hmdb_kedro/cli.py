@@ -20,9 +20,9 @@ from kedro.utils import find_kedro_project
 
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.failures import explain
-from hmdb_kedro.params import check_parameters
+from hmdb_kedro.params import MODELS, check_parameters
 from hmdb_kedro.pipeline_registry import pipeline_names
-from hmdb_kedro.terminal import plan_table, results_table, show, stale_table
+from hmdb_kedro.terminal import plan_table, results_table, show, stale_table, sweep_table
 
 _TERMINATED = 128 + signal.SIGTERM
 
@@ -145,6 +145,40 @@ def prune(
         return
     for entry in stale:
         maintenance.remove(entry)
+
+
+@hmdb.command(cls=CleanCommand)
+@_project_options
+@click.argument("model", type=click.Choice(MODELS))
+@click.option("--trials", default=20, show_default=True, type=click.IntRange(1), help="How many.")
+def sweep(
+    env: str | None, conf_source: str | None, params: dict[str, Any], model: str, trials: int
+) -> None:
+    """Search a model's learning rate, dropout and width, judged by validation.
+
+    The data must be extracted. Trials are child runs in MLflow; a stopped search goes on.
+    """
+    from hmdb_kedro import sweep as sweeping  # noqa: PLC0415 - imports MLflow and Optuna
+
+    context = _context(env, conf_source, params)
+    known = check_parameters(dict(context.config_loader["parameters"]))
+    pipelines.set_requested(["spatial_training", "temporal_training"])
+    node = next(
+        node
+        for name in ("spatial_training", "temporal_training")
+        for node in pipelines[name].nodes
+        if node.name == f"{model}.train"
+    )
+    file = _data_root(context) / "08_reporting" / f"split{known.split}" / f"sweep_{model}.db"
+    study = sweeping.search(
+        sweeping.trainer(node, context.catalog, model),
+        getattr(known, model),
+        model,
+        trials=trials,
+        seed=known.seed,
+        file=file,
+    )
+    show(sweep_table(study))
 
 
 def _context(env: str | None, conf_source: str | None, params: dict[str, Any]) -> KedroContext:

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    import optuna
+
     from hmdb_kedro.extraction.planning import Estimate, Work
     from hmdb_kedro.maintenance import Stale
 
@@ -62,6 +64,27 @@ def stale_table(stale: "Sequence[Stale]", data_root: Path) -> Table:
             str(len(entry.versions)),
             f"{entry.n_bytes / 1e6:,.1f}",
         )
+    return table
+
+
+def sweep_table(study: "optuna.Study") -> Table:
+    """Return one row a finished trial, the lowest validation loss first."""
+    finished = sorted(
+        (trial for trial in study.trials if trial.value is not None and trial.state.is_finished()),
+        key=lambda trial: float(trial.value or 0),
+    )
+    cut = sum(trial.state.name == "PRUNED" for trial in study.trials)
+    table = Table(
+        title=f"Search over {study.study_name}: {len(study.trials)} trials, {cut} cut short",
+        caption="Judged on few validation clips, the best of many trials looks better than it is.",
+    )
+    names = sorted({name for trial in finished for name in trial.params})
+    for title in ("trial", "val. loss", *names):
+        table.add_column(title, justify="right")
+    for trial in finished:
+        values = (f"{trial.params[name]:.3g}" for name in names)
+        cut_mark = " (cut)" if trial.state.name == "PRUNED" else ""
+        table.add_row(f"{trial.number}{cut_mark}", f"{trial.value:.4f}", *values)
     return table
 
 

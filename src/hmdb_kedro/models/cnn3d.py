@@ -11,8 +11,10 @@ from hmdb_kedro.params import StackParams
 _RGB_RANGE = (1 / 127.5, -1.0)
 _FLOW_RANGE = (1.0, 0.0)
 _ORIENTATIONS = 8
-# Fields and pixels (per axis) that one cell of the histograms of oriented flow gathers.
-_CELL = (2, 4, 4)
+# Successive fields averaged before their directions are told apart: against noise in dark clips.
+_SMOOTHED = (2, 1, 1)
+# Pixels along each axis that one cell of the histograms gathers.
+_CELL = (1, 4, 4)
 # Below this mean length, in pixels, the square root of a cell is flat: noise stays small.
 _QUIET_PX = 1e-3
 
@@ -59,6 +61,7 @@ def _oriented_histograms(x: keras.KerasTensor) -> keras.KerasTensor:
     components = layers.Conv3D(
         _ORIENTATIONS, 1, use_bias=False, trainable=False, name="orientations"
     )
+    x = layers.AveragePooling3D(_SMOOTHED, name="smooth")(x)
     x = layers.ReLU(name="along")(components(x))
     x = layers.AveragePooling3D(_CELL, name="cells")(x)
     return keras.ops.sqrt(x + _QUIET_PX) - _QUIET_PX**0.5
