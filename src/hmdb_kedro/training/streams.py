@@ -13,6 +13,7 @@ from hmdb_kedro.errors import UserError
 from hmdb_kedro.models.cost import count_gflops, training_memory_mb
 from hmdb_kedro.params import TrainParams
 from hmdb_kedro.training.fit import EpochLog, TrainingSet, fit
+from hmdb_kedro.training.resume import Checkpoint, training_key
 from hmdb_kedro.training.samples import make_sampler
 from hmdb_kedro.training.scoring import milliseconds_per_view, score_clips
 from hmdb_kedro.video.tables import ClipTable
@@ -26,6 +27,7 @@ def train_model(
     params: TrainParams,
     seed: int,
     epoch_log: EpochLog,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[TrainedModel, History]:
     """Train a model on the training part of the index.
 
@@ -35,6 +37,7 @@ def train_model(
         params: The model's parameters.
         seed: Of shuffling, sampling, augmentation and dropout.
         epoch_log: Takes the figures of each epoch.
+        checkpoint: Keeps the state after each, and is gone on from.
 
     Returns:
         The model and its history; see `fit`.
@@ -45,8 +48,9 @@ def train_model(
     clip_index, pictures = data
     classes = _class_names(clip_index)
     training_set = _training_set(clip_index, pictures, classes)
+    states = checkpoint and checkpoint.part(training_key(params, seed, clip_index, pictures))
     model, history = fit(
-        partial(build, num_classes=len(classes)), training_set, params, seed, epoch_log
+        partial(build, num_classes=len(classes)), training_set, params, seed, epoch_log, states
     )
     preprocessing = {
         "sampler": asdict(make_sampler(params)),

@@ -5,6 +5,7 @@ from functools import partial
 import pandas as pd
 
 from hmdb_kedro.artefacts import TrainedModel
+from hmdb_kedro.datasets.checkpoint import CheckpointFiles
 from hmdb_kedro.models.cnn3d import build_cnn3d
 from hmdb_kedro.params import Cnn3dParams, FlowParams, TemporalParams
 from hmdb_kedro.training.ablation import ShuffledFlow, ZeroFlow
@@ -22,10 +23,11 @@ def train_on_frames(
     params: Cnn3dParams,
     seed: int,
     epoch_log: EpochLog,
+    checkpoint: CheckpointFiles,
 ) -> tuple[TrainedModel, History]:
     """Train a 3D CNN on stacked RGB frames."""
     build = partial(build_cnn3d, params, channels=3, seed=seed)
-    return train_model(build, (clip_index, frames), params, seed, epoch_log)
+    return train_model(build, (clip_index, frames), params, seed, epoch_log, checkpoint)
 
 
 def train_on_flow(
@@ -34,10 +36,11 @@ def train_on_flow(
     params: TemporalParams,
     seed: int,
     epoch_log: EpochLog,
+    checkpoint: CheckpointFiles,
 ) -> tuple[TrainedModel, History]:
     """Train a 3D CNN on stacked optical flow: the temporal stream."""
     build = partial(build_cnn3d, params, channels=2, seed=seed)
-    return train_model(build, (clip_index, flow), params, seed, epoch_log)
+    return train_model(build, (clip_index, flow), params, seed, epoch_log, checkpoint)
 
 
 def score_without_motion(

@@ -18,8 +18,16 @@ def create_pipeline() -> Pipeline:
 def _on_frames(model: str) -> Pipeline:
     train = Node(
         train_on_frames,
-        inputs=["clip_index", "frames", f"params:{model}", "params:seed", "epoch_log"],
+        inputs=[
+            "clip_index",
+            "frames",
+            f"params:{model}",
+            "params:seed",
+            "epoch_log",
+            "checkpoint",
+        ],
         outputs=["model", "history"],
+        confirms="checkpoint",
         name="train",
     )
     return Pipeline(
@@ -34,8 +42,9 @@ def _on_frames(model: str) -> Pipeline:
 def _on_flow() -> Pipeline:
     train = Node(
         train_on_flow,
-        inputs=["clip_index", "flow", "params:temporal", "params:seed", "epoch_log"],
+        inputs=["clip_index", "flow", "params:temporal", "params:seed", "epoch_log", "checkpoint"],
         outputs=["model", "history"],
+        confirms="checkpoint",
         name="train",
     )
     ablate = Node(
