@@ -24,6 +24,6 @@ def train_spatial(
     checkpoint: CheckpointFiles,
 ) -> tuple[TrainedModel, History]:
     """Fine-tune ResNet-50 on single RGB frames."""
-    weights = pretrained.find(params.weights)
+    weights = None if params.init_from else pretrained.find(params.weights)
     build = partial(build_resnet50, params, weights=weights, seed=seed)
-    return train_model(build, (clip_index, frames), params, seed, epoch_log, checkpoint)
+    return train_model(build, (clip_index, frames), params, seed, epoch_log, checkpoint, pretrained)
