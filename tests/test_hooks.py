@@ -88,9 +88,13 @@ def forget_modules():
         del sys.modules[name]
 
 
-def kedro_run(project, pipeline, *, load_versions=None, **params):
+def kedro_run(project, pipeline, *, load_versions=None, only_missing=False, **params):
     with KedroSession.create(project_path=project, runtime_params=params) as session:
-        session.run(pipeline_names=[pipeline], load_versions=load_versions)
+        session.run(
+            pipeline_names=[pipeline],
+            load_versions=load_versions,
+            only_missing_outputs=only_missing,
+        )
 
 
 def store(project):
@@ -173,6 +177,15 @@ def test_training_again_makes_a_new_run(trained):
     assert first.info.run_id != second.info.run_id
     parents = [run.info.run_id for run in named(trained, "train")]
     assert [run.data.tags["mlflow.parentRunId"] for run in (first, second)] == parents
+
+
+def test_a_finished_model_is_not_trained_again_where_only_missing_outputs_are_made(trained):
+    (finished,) = named(trained, "spatial")
+    kedro_run(trained, "train", only_missing=True)
+    assert [run.info.run_id for run in named(trained, "spatial")] == [finished.info.run_id]
+    shutil.rmtree(trained / "data/history.json")
+    kedro_run(trained, "train", only_missing=True)
+    assert len(named(trained, "spatial")) == 2
 
 
 def test_metrics_of_chosen_older_scores_go_into_the_older_run(trained):
