@@ -9,6 +9,7 @@ import pandas as pd
 
 from hmdb_kedro.params import TrainParams
 from hmdb_kedro.training.batches import ClipBatches, TrainingBatches
+from hmdb_kedro.training.devices import in_precision, on_devices
 from hmdb_kedro.training.optimization import make_optimizer
 from hmdb_kedro.training.progress import TrainingProgress
 from hmdb_kedro.training.resume import (
@@ -107,8 +108,9 @@ def _train(
     epoch_log: EpochLog,
     checkpoint: Checkpoint,
 ) -> tuple[keras.Model, Progress]:
-    with memory_advice(params):
-        model = build()
+    with memory_advice(params), on_devices(params.devices):
+        with in_precision(params.precision, params.devices):
+            model = build()
         model.compile(
             optimizer=make_optimizer(model, params),
             loss=keras.losses.CategoricalCrossentropy(label_smoothing=params.label_smoothing),
@@ -119,8 +121,8 @@ def _train(
         keeper = Keeper(progress, params, seed, epoch_log, checkpoint)
         if not keeper.is_finished:
             _fit(model, data, params, seed, keeper)
-    if progress.best is not None:
-        model.set_weights(progress.best)
+        if progress.best is not None:
+            model.set_weights(progress.best)
     return model, progress
 
 

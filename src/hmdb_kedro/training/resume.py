@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 SELECTION, REFIT = "selection", "refit"
 # What says nothing about the weights that come out.
-_WITHOUT_EFFECT = {"loader_threads", "test_views"}
+_WITHOUT_EFFECT = {"loader_threads", "test_views", "devices"}
 _CLIP_COLUMNS = ["clip_id", "content_hash", "label", "label_id", "partition"]
 
 
