@@ -28,7 +28,7 @@ from hmdb_kedro.video.flow import make_estimator
 from hmdb_kedro.video.tables import ClipTable
 
 N_CLASSES = 6
-EPOCHS = 5
+EPOCHS = 4
 
 
 def model_params(model: str, **changes: Any) -> Any:

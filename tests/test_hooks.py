@@ -21,6 +21,7 @@ from hmdb_kedro.datasets import LanceTable
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.hooks import EarlyChecks, TableLocks
 from hmdb_kedro.tracking.hooks import final_metrics, make_store
+from hmdb_kedro.tracking.model_runs import ModelRuns
 from hmdb_kedro.tracking.provenance import is_dead, process_tags
 
 # Every test here opens Kedro sessions and an MLflow store.
@@ -186,6 +187,25 @@ def test_a_finished_model_is_not_trained_again_where_only_missing_outputs_are_ma
     shutil.rmtree(trained / "data/history.json")
     kedro_run(trained, "train", only_missing=True)
     assert len(named(trained, "spatial")) == 2
+
+
+def test_a_killed_training_goes_on_in_its_own_run_below_the_new_parent(trained):
+    mlflow.set_tracking_uri(f"sqlite:///{trained}/mlflow.db")
+    (killed,), client = named(trained, "spatial"), store(trained)
+    client.set_terminated(killed.info.run_id, "KILLED")
+    parent = client.create_run(killed.info.experiment_id)
+    opened = ModelRuns(parent, describe=lambda _: ({}, {"pid": "1"}), find_earlier=lambda _: None)
+    opened.open("spatial", anew=True, resumed=killed.info.run_id)
+    assert mlflow.active_run().info.run_id == killed.info.run_id
+    opened.close()
+    (after,) = named(trained, "spatial")
+    assert after.info.status == "FINISHED"
+    assert after.data.params == killed.data.params
+    assert after.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert after.data.tags["pid"] == "1"
+    opened.open("cnn3d_v1", anew=True, resumed="of another store")
+    assert mlflow.active_run().info.run_name == "cnn3d_v1"
+    opened.end("FINISHED")
 
 
 def test_metrics_of_chosen_older_scores_go_into_the_older_run(trained):
