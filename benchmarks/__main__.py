@@ -7,9 +7,10 @@ from pathlib import Path
 from benchmarks.extraction import BENCHMARKS as EXTRACTION
 from benchmarks.measure import Benchmark, keep, show
 from benchmarks.startup import BENCHMARKS as STARTUP
+from benchmarks.training import BENCHMARKS as TRAINING
 
 RESULTS = Path("data/08_reporting/benchmarks")
-BENCHMARKS: dict[str, Benchmark] = {**EXTRACTION, **STARTUP}
+BENCHMARKS: dict[str, Benchmark] = {**EXTRACTION, **STARTUP, **TRAINING}
 
 
 def main(names: list[str]) -> int:

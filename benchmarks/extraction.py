@@ -95,7 +95,7 @@ def extraction_efficiency(folder: Path) -> Iterator[Measurement]:
 
 def rerun_seconds(folder: Path) -> Iterator[Measurement]:
     """Time the extraction nodes where all of HMDB51's clips are done already."""
-    clips, index = _repeated(folder, N_INDEX, n_frames=3)
+    clips, index = repeated_clip(folder, N_INDEX, n_frames=3)
     stages = {"frames": base_params("frames"), "flow": base_params("flow")}
     for kind, params in stages.items():
         extract(kind, clips, index, folder, params)
@@ -122,7 +122,7 @@ def peak() -> None:
     import tempfile  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as name:
-        clips, index = _repeated(Path(name), int(sys.argv[-1]), n_frames=20)
+        clips, index = repeated_clip(Path(name), int(sys.argv[-1]), n_frames=20)
         extract("frames", clips, index, Path(name), base_params("frames"))
         extract("flow", clips, index, Path(name), base_params("flow", **FAST))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)  # noqa: T201 - read by memory_slope
@@ -232,7 +232,7 @@ def _grab_all(file: str) -> None:
     capture.release()
 
 
-def _repeated(folder: Path, n_clips: int, n_frames: int) -> tuple[ClipFolder, pd.DataFrame]:
+def repeated_clip(folder: Path, n_clips: int, n_frames: int) -> tuple[ClipFolder, pd.DataFrame]:
     """Return one short clip under many names: what grows is the number of clips alone."""
     file = folder / "videos" / "wave" / "clip.avi"
     file.parent.mkdir(parents=True)

@@ -38,17 +38,31 @@ class Run:
 
 
 def kedro(root: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        **changes,
-    }
+    """Run kedro with a tracking store below a folder."""
     return subprocess.run(
         ["kedro", *arguments],
         cwd=REPOSITORY,
-        env=environment,
+        env=_environment(root) | changes,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def start_kedro(root: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start kedro in a process to be killed: itself, not a shell or a launcher around it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=REPOSITORY,
+        env=_environment(root),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _environment(root: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }

@@ -21,6 +21,7 @@ from hmdb_kedro.datasets import LanceTable
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.hooks import EarlyChecks, TableLocks
 from hmdb_kedro.tracking.hooks import final_metrics, make_store
+from hmdb_kedro.tracking.model_runs import ModelRuns
 from hmdb_kedro.tracking.provenance import is_dead, process_tags
 
 # Every test here opens Kedro sessions and an MLflow store.
@@ -88,9 +89,13 @@ def forget_modules():
         del sys.modules[name]
 
 
-def kedro_run(project, pipeline, *, load_versions=None, **params):
+def kedro_run(project, pipeline, *, load_versions=None, only_missing=False, **params):
     with KedroSession.create(project_path=project, runtime_params=params) as session:
-        session.run(pipeline_names=[pipeline], load_versions=load_versions)
+        session.run(
+            pipeline_names=[pipeline],
+            load_versions=load_versions,
+            only_missing_outputs=only_missing,
+        )
 
 
 def store(project):
@@ -173,6 +178,34 @@ def test_training_again_makes_a_new_run(trained):
     assert first.info.run_id != second.info.run_id
     parents = [run.info.run_id for run in named(trained, "train")]
     assert [run.data.tags["mlflow.parentRunId"] for run in (first, second)] == parents
+
+
+def test_a_finished_model_is_not_trained_again_where_only_missing_outputs_are_made(trained):
+    (finished,) = named(trained, "spatial")
+    kedro_run(trained, "train", only_missing=True)
+    assert [run.info.run_id for run in named(trained, "spatial")] == [finished.info.run_id]
+    shutil.rmtree(trained / "data/history.json")
+    kedro_run(trained, "train", only_missing=True)
+    assert len(named(trained, "spatial")) == 2
+
+
+def test_a_killed_training_goes_on_in_its_own_run_below_the_new_parent(trained):
+    mlflow.set_tracking_uri(f"sqlite:///{trained}/mlflow.db")
+    (killed,), client = named(trained, "spatial"), store(trained)
+    client.set_terminated(killed.info.run_id, "KILLED")
+    parent = client.create_run(killed.info.experiment_id)
+    opened = ModelRuns(parent, describe=lambda _: ({}, {"pid": "1"}), find_earlier=lambda _: None)
+    opened.open("spatial", anew=True, resumed=killed.info.run_id)
+    assert mlflow.active_run().info.run_id == killed.info.run_id
+    opened.close()
+    (after,) = named(trained, "spatial")
+    assert after.info.status == "FINISHED"
+    assert after.data.params == killed.data.params
+    assert after.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert after.data.tags["pid"] == "1"
+    opened.open("cnn3d_v1", anew=True, resumed="of another store")
+    assert mlflow.active_run().info.run_name == "cnn3d_v1"
+    opened.end("FINISHED")
 
 
 def test_metrics_of_chosen_older_scores_go_into_the_older_run(trained):

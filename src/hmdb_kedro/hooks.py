@@ -13,7 +13,7 @@ from kedro.pipeline.node import Node
 
 from hmdb_kedro.datasets.locks import lock_table
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.params import RootParams, check_parameters
+from hmdb_kedro.params import MODELS, RootParams, check_parameters
 from hmdb_kedro.terminal import results_table, show
 from hmdb_kedro.tracking import TRACKING
 
@@ -37,13 +37,21 @@ class EarlyChecks:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Look for the pretrained weights: training may start hours after the extraction.
+        """Look for what trainings start from: they may begin hours after the extraction.
 
         Raises:
-            UserError: They are not there.
+            UserError: It is not there.
         """
-        if self._params is not None and "pretrained_weights" in pipeline.inputs():
-            catalog.load("pretrained_weights").find(self._params.spatial.weights)
+        needed = pipeline.inputs()
+        if self._params is None or "pretrained_weights" not in needed:
+            return
+        weights = catalog.load("pretrained_weights")
+        for model in (name for name in MODELS if f"params:{name}" in needed):
+            earlier = getattr(self._params, model).init_from
+            if earlier is not None:
+                weights.find_model(earlier)
+            elif model == "spatial":
+                weights.find(self._params.spatial.weights)
 
 
 class TableLocks:

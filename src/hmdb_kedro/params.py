@@ -133,6 +133,15 @@ class TrainParams(Params):
     mixup: float = Field(ge=0, description="Alpha of the Beta distribution; 0 is off.")
     patience: int | None = Field(ge=1, description="Epochs without gain before a stop.")
     refit: bool = Field(description="Train once more on train + val for the chosen epochs.")
+    init_from: str | None = Field(
+        description="A model of an earlier run to start from: a .keras file, or a versioned entry."
+    )
+    precision: Literal["float32", "mixed_bfloat16", "float16"] = Field(
+        description="Of the layers' arithmetic; weights stay float32. float16 scales the loss."
+    )
+    devices: Literal["auto", "cpu", "gpu", "all"] = Field(
+        description="auto: the backend's choice; all: every GPU of the machine shares a batch."
+    )
     loader_threads: int = Field(ge=1, description="Threads that read and augment batches.")
 
 

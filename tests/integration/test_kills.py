@@ -1,17 +1,14 @@
 """A run killed again and again ends with the table of one that was left in peace."""
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
-from clips import REPOSITORY, moving_clip, write_clip
-from integration_run import kedro
+from clips import moving_clip, write_clip
+from integration_run import kedro, start_kedro
 
 from hmdb_kedro.datasets import LanceTable
 
@@ -37,17 +34,6 @@ def arguments(videos, root):
     return ["run", "--env", "small", "--pipelines", "data_prep,frames,flow", "--params", given]
 
 
-def start(videos, root):
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "kedro", *arguments(videos, root)],
-        cwd=REPOSITORY,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
 def rows(root, name):
     path = root / "04_feature" / f"{name}.lance"
     return len(LanceTable(path=str(path)).load()) if (path / "_versions").is_dir() else 0
@@ -60,7 +46,7 @@ def test_twenty_kills_lose_nothing(videos, tmp_path):
     assert kedro(left, *arguments(videos, left)).returncode == 0
     draw, done = random.Random(1), []
     for _ in range(N_KILLS):
-        process = start(videos, killed)
+        process = start_kedro(killed, *arguments(videos, killed))
         time.sleep(draw.uniform(5, 11))
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -81,7 +67,7 @@ def test_twenty_kills_lose_nothing(videos, tmp_path):
 
 
 def test_a_second_run_at_once_says_that_it_must_wait(videos, tmp_path):
-    first = start(videos, tmp_path)
+    first = start_kedro(tmp_path, *arguments(videos, tmp_path))
     lock = tmp_path / "04_feature" / "flow.lance.lock"
     deadline = time.monotonic() + 60
     while not lock.exists() and time.monotonic() < deadline:

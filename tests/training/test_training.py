@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from learning import Epochs
 from params import make
 
-from hmdb_kedro.errors import UserError
 from hmdb_kedro.training.batches import ClipBatches, TrainingBatches
 from hmdb_kedro.training.optimization import rate_at
 from hmdb_kedro.training.samples import make_augmentation, make_sampler
@@ -134,29 +134,3 @@ class TestFit:
         scores = score_clips(trained, clips, MemoryFlow())
         assert scores[["a", "b"]].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-6)
         assert (scores[["a", "b"]].idxmax(axis=1) == scores["label"]).all()
-
-    def test_divergence_stops_with_advice(self):
-        from functools import partial  # noqa: PLC0415
-
-        from hmdb_kedro.models.cnn3d import build_cnn3d  # noqa: PLC0415
-        from hmdb_kedro.training.fit import TrainingSet, fit  # noqa: PLC0415
-
-        class Infinite(MemoryFlow):
-            def take(self, clip_id, indices, reduce=1):
-                return np.full((len(indices), 20, 24, 2), np.inf, np.float32)
-
-        params = make(
-            "temporal", image_size=16, window=4, window_stride=1, filters=[4, 8], epochs=1
-        )
-        build = partial(build_cnn3d, params, num_classes=2, channels=2, seed=3)
-        with pytest.raises(UserError, match="Lower its `learning_rate`"):
-            fit(build, TrainingSet(CLIPS, CLIPS.iloc[:0], Infinite(), 2), params, 1, Epochs())
-
-
-class Epochs(list):
-    """An epoch log in memory."""
-
-    run_id = None
-
-    def log(self, metrics, epoch):
-        self.append((epoch, dict(metrics)))

@@ -3,6 +3,7 @@
 Constructors are cheap and import nothing heavy: kedro-mlflow builds every entry at start-up.
 """
 
+from hmdb_kedro.datasets.checkpoint import Checkpoint
 from hmdb_kedro.datasets.epoch_log import EpochLog
 from hmdb_kedro.datasets.keras_model import KerasModel
 from hmdb_kedro.datasets.lance_table import LanceProgress, LanceTable
@@ -11,6 +12,7 @@ from hmdb_kedro.datasets.video_folder import VideoFolder
 from hmdb_kedro.datasets.weights_folder import WeightsFolder
 
 __all__ = [
+    "Checkpoint",
     "EpochLog",
     "KerasModel",
     "LanceProgress",

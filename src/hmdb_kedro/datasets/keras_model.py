@@ -1,8 +1,10 @@
 """A trained Keras model with its classes and preprocessing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
+from zipfile import BadZipFile
 
 from kedro.io import AbstractVersionedDataset, DatasetError
 from kedro.io.core import Version
@@ -41,24 +43,19 @@ class KerasModel(AbstractVersionedDataset[TrainedModel, TrainedModel]):
         Raises:
             DatasetError: A file is absent or damaged.
         """
-        keras = load_keras()  # seconds: only where a model is really used
-        path = Path(self._get_load_path())
-        try:
-            model = keras.saving.load_model(path, compile=False, safe_mode=True)
-            sidecar = json.loads(_sidecar(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DatasetError(f"{path} is no model that can be loaded: {error}") from error
-        return TrainedModel(
-            model, tuple(sidecar["classes"]), sidecar["preprocessing"], self.resolve_load_version()
-        )
+        trained = read_model(Path(self._get_load_path()))
+        return replace(trained, version=self.resolve_load_version())
 
     def save(self, data: TrainedModel) -> None:
-        """Write both files; the `.keras` file last, because its presence makes the version."""
+        """Write both files; the `.keras` file last and whole: its presence makes the version."""
         path = Path(self._get_save_path())
         path.parent.mkdir(parents=True, exist_ok=True)
         sidecar = {"classes": data.classes, "preprocessing": data.preprocessing}
-        _sidecar(path).write_text(json.dumps(sidecar, indent=2), encoding="utf-8")
-        data.model.save(path)
+        sidecar_of(path).write_text(json.dumps(sidecar, indent=2), encoding="utf-8")
+        # A kill in between must not leave half a model that --only-missing-outputs takes for one.
+        half = path.with_name(f"half_{path.name}")
+        data.model.save(half)
+        half.replace(path)
 
     def _exists(self) -> bool:
         return Path(self._get_load_path()).is_file()
@@ -67,5 +64,21 @@ class KerasModel(AbstractVersionedDataset[TrainedModel, TrainedModel]):
         return {"filepath": str(self._filepath), "version": self._version}
 
 
-def _sidecar(path: Path) -> Path:
+def read_model(path: Path) -> TrainedModel:
+    """Return the model of a file, with the classes and preprocessing of its sidecar.
+
+    Raises:
+        DatasetError: A file is absent or damaged.
+    """
+    keras = load_keras()  # seconds: only where a model is really used
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        sidecar = json.loads(sidecar_of(path).read_text(encoding="utf-8"))
+        return TrainedModel(model, tuple(sidecar["classes"]), sidecar["preprocessing"])
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise DatasetError(f"{path} is no model that can be loaded: {error}") from error
+
+
+def sidecar_of(path: Path) -> Path:
+    """Return the JSON file that stands beside a model."""
     return path.with_suffix(".json")

@@ -1,10 +1,12 @@
-"""Pretrained weights that the user brings."""
+"""Weights to start from: pretrained ones that the user brings, and models of earlier runs."""
 
 from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
+from hmdb_kedro.artefacts import TrainedModel
+from hmdb_kedro.datasets.keras_model import read_model, sidecar_of
 from hmdb_kedro.errors import UserError
 
 IMAGENET = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -37,6 +39,44 @@ class Weights:
                 "--params spatial.weights=none"
             )
         return found
+
+    def find_model(self, name: str) -> Path:
+        """Return the file of a model of an earlier run.
+
+        Args:
+            name: A `.keras` file, or the folder of a versioned entry, whose newest version counts.
+
+        Raises:
+            UserError: There is none, or it has no JSON file of its classes beside it.
+        """
+        path = Path(name).expanduser()
+        versions = sorted(path.glob(f"*/{path.name}"))
+        file = versions[-1] if versions else path
+        if not file.is_file():
+            raise UserError(
+                f"`init_from`: there is no model {path}. Give the `.keras` file of an earlier run "
+                "(06_models/split…/<model>.keras/<version>/<model>.keras), or null."
+            )
+        if not sidecar_of(file).is_file():
+            raise UserError(
+                f"`init_from`: {file} has no {sidecar_of(file).name} beside it, which says its "
+                "classes. Keep both files together."
+            )
+        return file
+
+    def earlier_model(self, name: str | None) -> TrainedModel | None:
+        """Return the model that `init_from` names; None where it names none.
+
+        Raises:
+            UserError: It is not there, or cannot be loaded.
+        """
+        if name is None:
+            return None
+        file = self.find_model(name)
+        try:
+            return read_model(file)
+        except DatasetError as error:
+            raise UserError(f"`init_from`: {error}") from error
 
     def _existing(self, path: Path) -> Path:
         if not path.is_file():

@@ -20,7 +20,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from hmdb_kedro.tracking.source import MODELS, RunSource
+from hmdb_kedro.tracking.source import MODELS, PICTURES, RunSource
 
 if TYPE_CHECKING:
     from hmdb_kedro.tracking.model_runs import ModelRuns
@@ -87,7 +87,7 @@ class ModelTracking:
                 self._runs.close()
 
     @hook_impl(wrapper=True)
-    def before_node_run(self, node: Node) -> Generator[None, Any, Any]:
+    def before_node_run(self, node: Node, inputs: dict[str, Any]) -> Generator[None, Any, Any]:
         """Open the run of the model that a node works for."""
         self._node = node
         if self._runs is not None:
@@ -95,7 +95,8 @@ class ModelTracking:
         result = yield  # kedro-mlflow enters the parent here, and logs the node's parameters
         model = model_of(node)
         if self._runs is not None and self._source is not None and model is not None:
-            self._runs.open(model, anew=self._source.trains(model, node))
+            anew = self._source.trains(model, node)
+            self._runs.open(model, anew=anew, resumed=killed_run_id(model, inputs))
         return result
 
     @hook_impl
@@ -157,6 +158,19 @@ def model_of(node: Node | None) -> str | None:
     """Return the model whose namespace a node stands in, at any depth."""
     model = ((node.namespace if node else None) or "").partition(".")[0]
     return model if model in MODELS else None
+
+
+def killed_run_id(model: str, inputs: Mapping[str, Any]) -> str | None:
+    """Return the run that a training was killed in, where its node will go on with it."""
+    checkpoint = inputs.get(f"{model}.checkpoint")
+    if checkpoint is None:
+        return None
+    from hmdb_kedro.training.resume import SELECTION, training_key  # noqa: PLC0415 - imports Keras, as the node has done
+
+    clip_index, pictures = inputs["clip_index"], inputs[PICTURES[model]]
+    key = training_key(inputs[f"params:{model}"], inputs["params:seed"], clip_index, pictures)
+    state = checkpoint.part(key).part(SELECTION).restore()
+    return None if state is None else state.notes["run_id"]
 
 
 def final_metrics(scores: Mapping[str, Any]) -> dict[str, float]:

@@ -50,13 +50,16 @@ class ModelRuns:
         self._here = threading.local()  # MLflow's stack of active runs is one a thread
         self._lock = threading.RLock()
 
-    def open(self, model: str, *, anew: bool) -> None:
+    def open(self, model: str, *, anew: bool, resumed: str | None = None) -> None:
         """Make the run of a model the active one.
 
         Args:
             model: One of the models.
-            anew: Whether the model is trained now: then no earlier run is gone on with.
+            anew: Whether the model is trained now: then no earlier run is gone on with,
+            resumed: but the one in which this training was killed.
         """
+        if anew and resumed is not None:
+            self._adopt(model, resumed)
         child = self._child(model, anew=anew)
         mlflow.start_run(run_id=child.run_id, nested=True)
         child.is_closed = False
@@ -97,13 +100,22 @@ class ModelRuns:
         with self._lock:
             child = self._children.get(model)
             if child is None or (anew and child.earlier is not None):
-                earlier = None if anew else self._earlier(model)
+                earlier = None if anew else self._usable(self._find_earlier(model))
                 run_id = earlier.info.run_id if earlier else self._create(model)
                 child = self._children[model] = _Child(run_id, earlier, is_closed=bool(earlier))
             return child
 
-    def _earlier(self, model: str) -> Run | None:
-        run_id = self._find_earlier(model)
+    def _adopt(self, model: str, run_id: str) -> None:
+        """Make the run of a killed training a child of this parent, made by this process."""
+        with self._lock:
+            if model in self._children or self._usable(run_id) is None:
+                return
+            tags = self._describe(model)[1] | {_PARENT: self._parent.info.run_id}
+            entities = [RunTag(key, value) for key, value in tags.items()]
+            self._client.log_batch(run_id, tags=entities)
+            self._children[model] = _Child(run_id, earlier=None)
+
+    def _usable(self, run_id: str | None) -> Run | None:
         if run_id is None:
             return None
         try:

@@ -15,10 +15,11 @@ from hmdb_kedro.tracking.provenance import git_tags, process_tags
 MODELS = (*TRAINED_MODELS, "two_stream")
 
 # How work is spread says nothing about a result.
-_WORKER_FIELDS = {"n_jobs", "backend", "batch_clips", "loader_threads"}
+_WORKER_FIELDS = {"n_jobs", "backend", "batch_clips", "loader_threads", "devices"}
+# The table that a model is trained on.
+PICTURES = dict.fromkeys(TRAINED_MODELS, "frames") | {"temporal": "flow"}
 # What a model's numbers rest on: parameter branches, and tables by their version.
-_BRANCHES = dict.fromkeys(TRAINED_MODELS, ("frames",)) | {
-    "temporal": ("flow",),
+_BRANCHES = {model: (table,) for model, table in PICTURES.items()} | {
     "two_stream": ("frames", "flow"),
 }
 

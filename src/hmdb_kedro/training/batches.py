@@ -18,7 +18,7 @@ class ClipBatches(keras.utils.PyDataset):
     inputs (B, …) as the sampler gives them, targets one-hot float32 (B, classes).
     """
 
-    def __init__(  # noqa: PLR0913  (named arguments)
+    def __init__(
         self,
         clips: pd.DataFrame,
         pictures: Pictures,

@@ -25,6 +25,8 @@ def make_optimizer(model: keras.Model, params: TrainParams) -> keras.optimizers.
     else:
         optimizer = keras.optimizers.AdamW(rate, weight_decay=decay, global_clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=_NOT_DECAYED)
+    if model.dtype_policy.name == "mixed_float16":  # its small gradients would be zero
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(model.trainable_variables)
     return optimizer
 

@@ -9,12 +9,15 @@ import keras
 import pandas as pd
 
 from hmdb_kedro.artefacts import TrainedModel
+from hmdb_kedro.datasets.weights_folder import Weights
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.models.cost import count_gflops, training_memory_mb
 from hmdb_kedro.params import TrainParams
 from hmdb_kedro.training.fit import EpochLog, TrainingSet, fit
+from hmdb_kedro.training.resume import Checkpoint, training_key
 from hmdb_kedro.training.samples import make_sampler
 from hmdb_kedro.training.scoring import milliseconds_per_view, score_clips
+from hmdb_kedro.training.warm_start import start_from
 from hmdb_kedro.video.tables import ClipTable
 
 History = dict[str, Any]
@@ -26,6 +29,8 @@ def train_model(
     params: TrainParams,
     seed: int,
     epoch_log: EpochLog,
+    checkpoint: Checkpoint | None = None,
+    pretrained: Weights | None = None,
 ) -> tuple[TrainedModel, History]:
     """Train a model on the training part of the index.
 
@@ -35,19 +40,23 @@ def train_model(
         params: The model's parameters.
         seed: Of shuffling, sampling, augmentation and dropout.
         epoch_log: Takes the figures of each epoch.
+        checkpoint: Keeps the state after each, and is gone on from.
+        pretrained: Finds the model that `init_from` names.
 
     Returns:
         The model and its history; see `fit`.
 
     Raises:
-        UserError: A class has no training clip with pictures.
+        UserError: A class has no training clip with pictures, or the model of `init_from` is of
+            another architecture.
     """
     clip_index, pictures = data
     classes = _class_names(clip_index)
     training_set = _training_set(clip_index, pictures, classes)
-    model, history = fit(
-        partial(build, num_classes=len(classes)), training_set, params, seed, epoch_log
-    )
+    states = checkpoint and checkpoint.part(training_key(params, seed, clip_index, pictures))
+    earlier = pretrained.earlier_model(params.init_from) if pretrained else None
+    start = partial(_started, build, classes, earlier)
+    model, history = fit(start, training_set, params, seed, epoch_log, states)
     preprocessing = {
         "sampler": asdict(make_sampler(params)),
         "test_views": params.test_views,
@@ -95,6 +104,15 @@ def scored_clips(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:
     """Return the validation and test clips of known classes that have pictures."""
     clips = _clips_with_pictures(clip_index, pictures)
     return clips[clips["partition"].isin(["val", "test"])]
+
+
+def _started(
+    build: Callable[..., keras.Model], classes: tuple[str, ...], earlier: TrainedModel | None
+) -> keras.Model:
+    model = build(num_classes=len(classes))
+    if earlier is not None:
+        start_from(model, earlier, classes)
+    return model
 
 
 def _cost(trained: TrainedModel, history: History) -> dict[str, float]:

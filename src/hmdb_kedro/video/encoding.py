@@ -45,8 +45,7 @@ def decode_flow(encoded: bytes, bound_px: float) -> np.ndarray:
     """Invert `encode_flow`: float32, shape (H, W, 2), in pixels."""
     planes = _decode(encoded, cv2.IMREAD_GRAYSCALE)
     height = len(planes) // 2
-    flow = np.empty((height, planes.shape[1], 2), np.float32)
-    flow[..., 0], flow[..., 1] = planes[:height], planes[height:]
+    flow: np.ndarray = cv2.merge((planes[:height], planes[height:])).astype(np.float32)
     flow -= _ZERO
     flow *= bound_px / _STEPS
     return flow

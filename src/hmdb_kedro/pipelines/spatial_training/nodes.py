@@ -5,6 +5,7 @@ from functools import partial
 import pandas as pd
 
 from hmdb_kedro.artefacts import TrainedModel
+from hmdb_kedro.datasets.checkpoint import CheckpointFiles
 from hmdb_kedro.datasets.weights_folder import Weights
 from hmdb_kedro.models.resnet50 import build_resnet50
 from hmdb_kedro.params import SpatialParams
@@ -20,8 +21,9 @@ def train_spatial(
     params: SpatialParams,
     seed: int,
     epoch_log: EpochLog,
+    checkpoint: CheckpointFiles,
 ) -> tuple[TrainedModel, History]:
     """Fine-tune ResNet-50 on single RGB frames."""
-    weights = pretrained.find(params.weights)
+    weights = None if params.init_from else pretrained.find(params.weights)
     build = partial(build_resnet50, params, weights=weights, seed=seed)
-    return train_model(build, (clip_index, frames), params, seed, epoch_log)
+    return train_model(build, (clip_index, frames), params, seed, epoch_log, checkpoint, pretrained)

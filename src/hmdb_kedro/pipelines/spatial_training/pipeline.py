@@ -17,8 +17,10 @@ def create_pipeline() -> Pipeline:
             "params:spatial",
             "params:seed",
             "epoch_log",
+            "checkpoint",
         ],
         outputs=["model", "history"],
+        confirms="checkpoint",
         name="train",
     )
     return Pipeline(

@@ -5,6 +5,8 @@ from functools import partial
 import pandas as pd
 
 from hmdb_kedro.artefacts import TrainedModel
+from hmdb_kedro.datasets.checkpoint import CheckpointFiles
+from hmdb_kedro.datasets.weights_folder import Weights
 from hmdb_kedro.models.cnn3d import build_cnn3d
 from hmdb_kedro.params import Cnn3dParams, FlowParams, TemporalParams
 from hmdb_kedro.training.ablation import ShuffledFlow, ZeroFlow
@@ -19,25 +21,29 @@ from hmdb_kedro.video.tables import ClipTable
 def train_on_frames(
     clip_index: pd.DataFrame,
     frames: ClipTable,
+    pretrained: Weights,
     params: Cnn3dParams,
     seed: int,
     epoch_log: EpochLog,
+    checkpoint: CheckpointFiles,
 ) -> tuple[TrainedModel, History]:
     """Train a 3D CNN on stacked RGB frames."""
     build = partial(build_cnn3d, params, channels=3, seed=seed)
-    return train_model(build, (clip_index, frames), params, seed, epoch_log)
+    return train_model(build, (clip_index, frames), params, seed, epoch_log, checkpoint, pretrained)
 
 
 def train_on_flow(
     clip_index: pd.DataFrame,
     flow: ClipTable,
+    pretrained: Weights,
     params: TemporalParams,
     seed: int,
     epoch_log: EpochLog,
+    checkpoint: CheckpointFiles,
 ) -> tuple[TrainedModel, History]:
     """Train a 3D CNN on stacked optical flow: the temporal stream."""
     build = partial(build_cnn3d, params, channels=2, seed=seed)
-    return train_model(build, (clip_index, flow), params, seed, epoch_log)
+    return train_model(build, (clip_index, flow), params, seed, epoch_log, checkpoint, pretrained)
 
 
 def score_without_motion(

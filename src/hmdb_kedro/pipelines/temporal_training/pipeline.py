@@ -18,14 +18,23 @@ def create_pipeline() -> Pipeline:
 def _on_frames(model: str) -> Pipeline:
     train = Node(
         train_on_frames,
-        inputs=["clip_index", "frames", f"params:{model}", "params:seed", "epoch_log"],
+        inputs=[
+            "clip_index",
+            "frames",
+            "pretrained_weights",
+            f"params:{model}",
+            "params:seed",
+            "epoch_log",
+            "checkpoint",
+        ],
         outputs=["model", "history"],
+        confirms="checkpoint",
         name="train",
     )
     return Pipeline(
         [train, score_node("frames")],
         namespace=model,
-        inputs={"clip_index", "frames", "epoch_log"},
+        inputs={"clip_index", "frames", "pretrained_weights", "epoch_log"},
         parameters={f"params:{model}", "params:seed", "params:split"},
         tags=["rgb"],
     )
@@ -34,8 +43,17 @@ def _on_frames(model: str) -> Pipeline:
 def _on_flow() -> Pipeline:
     train = Node(
         train_on_flow,
-        inputs=["clip_index", "flow", "params:temporal", "params:seed", "epoch_log"],
+        inputs=[
+            "clip_index",
+            "flow",
+            "pretrained_weights",
+            "params:temporal",
+            "params:seed",
+            "epoch_log",
+            "checkpoint",
+        ],
         outputs=["model", "history"],
+        confirms="checkpoint",
         name="train",
     )
     ablate = Node(
@@ -47,7 +65,7 @@ def _on_flow() -> Pipeline:
     return Pipeline(
         [train, score_node("flow"), ablate],
         namespace="temporal",
-        inputs={"clip_index", "flow", "raw_videos", "epoch_log"},
+        inputs={"clip_index", "flow", "raw_videos", "pretrained_weights", "epoch_log"},
         parameters={"params:temporal", "params:flow", "params:seed", "params:split"},
         tags=["flow"],
     )

@@ -1,0 +1,101 @@
+"""Where a model computes, and in what precision.
+
+The only module that may import TensorFlow: strategies are the backend's own.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from hmdb_kedro.errors import UserError
+
+_POLICIES = {
+    "float32": "float32",
+    "mixed_bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+
+
+@contextmanager
+def in_precision(precision: str, devices: str = "auto") -> Iterator[None]:
+    """Let layers that are made here compute in a precision; their weights stay float32.
+
+    The policy is the layers' own from then on and is saved with them; Keras' global one is put
+    back, so that the next model does not inherit it.
+
+    Args:
+        precision: `float32`, `mixed_bfloat16` or `float16` (mixed, with a scaled loss).
+        devices: Where that will be; see `on_devices`.
+
+    Raises:
+        UserError: float16 without a GPU, for which TensorFlow has no 3D pooling.
+    """
+    if precision == "float16" and (devices == "cpu" or not keras.distribution.list_devices("gpu")):
+        raise UserError(
+            "`precision: float16` needs a GPU. Received: a CPU. Take `mixed_bfloat16` or `float32`."
+        )
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(_POLICIES[precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@contextmanager
+def on_devices(devices: str) -> Iterator[None]:
+    """Place what is built and trained here.
+
+    Args:
+        devices: `auto` leaves it to the backend (the first GPU, else the CPU); `cpu` and `gpu` take
+            one of that kind; `all` shares each batch among all GPUs of the machine, or, where
+            there is none, among the CPUs the backend sees.
+
+    Raises:
+        UserError: There is no such device, or the backend cannot share a batch.
+    """
+    if devices == "auto":
+        yield
+        return
+    found = _find(devices)
+    with keras.device(found[0]) if len(found) == 1 else _shared(found):
+        yield
+
+
+def _find(devices: str) -> list[str]:
+    found = keras.distribution.list_devices("cpu" if devices == "cpu" else "gpu")
+    if devices == "gpu" and not found:
+        raise UserError(
+            f"`devices: gpu`: {keras.backend.backend()} sees none on this machine. Install its GPU "
+            'build (for TensorFlow: pip install "hmdb_kedro[gpu]") and a driver, or take `auto`.'
+        )
+    if devices != "all":
+        return list(found[:1])
+    return list(found or keras.distribution.list_devices("cpu"))
+
+
+@contextmanager
+def _shared(devices: list[str]) -> Iterator[None]:
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        with _mirrored(devices).scope():
+            yield
+    elif backend == "jax":
+        before = keras.distribution.distribution()
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
+        try:
+            yield
+        finally:
+            keras.distribution.set_distribution(before)
+    else:
+        raise UserError(
+            f"`devices: all` needs TensorFlow or JAX. Received: {backend}. Take `gpu` or `auto`."
+        )
+
+
+def _mirrored(devices: list[str]) -> Any:
+    import tensorflow as tf  # noqa: PLC0415 - only where several devices share a batch
+
+    return tf.distribute.MirroredStrategy(devices)
