@@ -58,7 +58,8 @@ def _unordered(
     with _workers(work) as workers:
         with parallel_config(**workers):
             parallel = Parallel(return_as="generator_unordered")
-        yield from parallel(delayed(_record)(make_row, item, schema) for item in items)
+        records = parallel(delayed(_record)(make_row, item, schema) for item in items)
+        yield from records if work.backend == "threads" else map(_aligned, records)
 
 
 def _record(make_row: Callable[[Item], Row], item: Item, schema: pa.Schema) -> pa.RecordBatch:
@@ -69,6 +70,11 @@ def _record(make_row: Callable[[Item], Row], item: Item, schema: pa.Schema) -> p
     return pa.RecordBatch.from_arrays(
         [_cell(row.get(column.name), column.type) for column in schema], schema=schema
     )
+
+
+def _aligned(record: pa.RecordBatch) -> pa.RecordBatch:
+    """Copy a row of another process: unpickled, it lies at any address, and Lance wants aligned."""
+    return record.take(pa.array([0]))
 
 
 def _cell(value: Any, kind: pa.DataType) -> pa.Array:
