@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from kedro.io import DatasetError
 from params import make
 
 from hmdb_kedro.datasets import LanceProgress, LanceTable
+from hmdb_kedro.extraction import rows
 from hmdb_kedro.extraction.rows import ClipTask, flow_row, frames_row
 from hmdb_kedro.pipelines.frames import nodes
 from hmdb_kedro.video.clips import ClipFolder
@@ -40,16 +42,16 @@ def test_a_damaged_file_gives_a_full_row_or_a_reason(whole, tmp_path_factory, fl
     file.write_bytes(content[: int(kept * len(content))])
     probe = probe_clip(file, 2, 0.9)
     task = ClipTask("wave/clip.avi", file, probe.content_hash, probe.n_frames, probe.fps)
-    rows = frames_row(task, FRAMES), flow_row(task, FLOW)
+    made = frames_row(task, FRAMES), flow_row(task, FLOW)
     shutil.rmtree(file.parent)
     if probe.status == "ok":
-        assert [row["n_pictures"] for row in rows if row["status"] == "ok"] in (
+        assert [row["n_pictures"] for row in made if row["status"] == "ok"] in (
             [probe.n_frames, probe.n_frames - 1],
             [],
         )
     else:
         assert probe.reason
-    for row in rows:
+    for row in made:
         assert row["status"] == "ok" or (row["reason"] and row["n_pictures"] == 0)
 
 
@@ -65,14 +67,22 @@ def test_a_decoder_that_hangs_is_cut_off(whole, tmp_path, monkeypatch):
     file = tmp_path / "clip.avi"
     file.write_bytes(whole)
     task = ClipTask("wave/clip.avi", file, hash_file(file), 6, 30.0)
-    import time  # noqa: PLC0415
-
-    from hmdb_kedro.extraction import rows  # noqa: PLC0415
-
     monkeypatch.setattr(rows, "read_frames", lambda _: time.sleep(2))
     row = frames_row(task, FRAMES.model_copy(update={"clip_timeout_s": 0.1}))
     assert row["status"] == "unreadable"
     assert "not done after 0.1 s" in row["reason"]
+
+
+def test_flow_that_is_not_finite_is_refused(whole, tmp_path, monkeypatch):
+    file = tmp_path / "clip.avi"
+    file.write_bytes(whole)
+    task = ClipTask("wave/clip.avi", file, hash_file(file), 6, 30.0)
+    field = np.zeros((32, 48, 2), np.float32)
+    broken = field.copy()
+    broken[3, 4, 1] = np.nan
+    monkeypatch.setattr(rows, "flow_fields", lambda *_: iter([field, broken]))
+    row = flow_row(task, FLOW)
+    assert (row["status"], row["reason"]) == ("unreadable", "flow of pair 1 is not finite")
 
 
 class FullDisk(LanceTable):

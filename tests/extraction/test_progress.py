@@ -1,10 +1,11 @@
 import logging
 
+import pyarrow as pa
 import pytest
 
 from hmdb_kedro.extraction import progress
 
-ROWS = [{"status": "ok"}, {"status": "unreadable"}, {"status": "ok"}]
+ROWS = [pa.RecordBatch.from_pylist([{"status": s}]) for s in ("ok", "unreadable", "ok")]
 
 
 @pytest.fixture(params=[True, False])

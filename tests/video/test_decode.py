@@ -1,8 +1,11 @@
+import hashlib
+import os
+
 import numpy as np
 import pytest
 from clips import moving_clip, write_clip
 
-from hmdb_kedro.video.decode import UnreadableClipError, probe_clip, read_frames
+from hmdb_kedro.video.decode import UnreadableClipError, hash_file, probe_clip, read_frames
 
 
 @pytest.fixture
@@ -62,3 +65,11 @@ def test_real_clips_decode_to_the_last_frame(real_clips):
     assert len(counts) == 6
     # Its container announces 409.
     assert counts["April_09_brush_hair_u_nm_np1_ba_goo_0.avi"] == 408
+
+
+def test_a_file_is_hashed_anew_when_its_time_changes(tmp_path):
+    file = tmp_path / "clip.avi"
+    for content, time_ns in ((b"first", 10**18), (b"other", 10**18 + 1000)):
+        file.write_bytes(content)
+        os.utime(file, ns=(time_ns, time_ns))
+        assert hash_file(file) == hash_file(file) == hashlib.sha256(content).hexdigest()

@@ -68,6 +68,15 @@ def test_shrinking_keeps_the_aspect_and_never_enlarges(shape, expected):
     assert shrink(np.zeros(shape, np.uint8), 120).shape == expected
 
 
+@pytest.mark.parametrize("short_side", [90, 64, 48, 40])
+def test_a_shrunk_picture_is_the_mean_of_areas(short_side):
+    picture = texture(96, 128)
+    averaged = cv2.resize(
+        picture, (round(128 * short_side / 96), short_side), interpolation=cv2.INTER_AREA
+    )
+    assert cv2.PSNR(shrink(picture, short_side), averaged) > 40
+
+
 def test_automatic_gamma_brightens_dark_clips_alone():
     dark = [(texture(32, 32)[..., 0] * 0.1).astype(np.uint8)] * 3
     gamma, pictures = brighten(dark, "auto")

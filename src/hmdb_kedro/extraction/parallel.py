@@ -47,24 +47,41 @@ def row_batches(
     """
     if not items:
         return
-    rows = watched(_unordered(make_row, items, work), len(items), title)
-    while batch := list(islice(rows, work.batch_clips)):
-        yield pa.Table.from_pylist(batch, schema=schema)
+    records = watched(_unordered(make_row, items, schema, work), len(items), title)
+    while batch := list(islice(records, work.batch_clips)):
+        yield pa.Table.from_batches(batch)
 
 
 def _unordered(
-    make_row: Callable[[Item], Row], items: Sequence[Item], work: WorkParams
-) -> Iterator[Row]:
+    make_row: Callable[[Item], Row], items: Sequence[Item], schema: pa.Schema, work: WorkParams
+) -> Iterator[pa.RecordBatch]:
     with _workers(work) as workers:
         with parallel_config(**workers):
             parallel = Parallel(return_as="generator_unordered")
-        yield from parallel(delayed(_alone)(make_row, item) for item in items)
+        records = parallel(delayed(_record)(make_row, item, schema) for item in items)
+        yield from records if work.backend == "threads" else map(_aligned, records)
 
 
-def _alone(make_row: Callable[[Item], Row], item: Item) -> Row:
+def _record(make_row: Callable[[Item], Row], item: Item, schema: pa.Schema) -> pa.RecordBatch:
+    """Make one item's row where the work is done: the main thread only strings rows together."""
     # OpenCV's own threads hardly help and fight those that run clips side by side.
     cv2.setNumThreads(1)
-    return make_row(item)
+    row = make_row(item)
+    return pa.RecordBatch.from_arrays(
+        [_cell(row.get(column.name), column.type) for column in schema], schema=schema
+    )
+
+
+def _aligned(record: pa.RecordBatch) -> pa.RecordBatch:
+    """Copy a row of another process: unpickled, it lies at any address, and Lance wants aligned."""
+    return record.take(pa.array([0]))
+
+
+def _cell(value: Any, kind: pa.DataType) -> pa.Array:
+    if value is None or not pa.types.is_list(kind):
+        return pa.array([value], kind)
+    # Arrow's own way to nested lists copies pictures several times while it holds the GIL.
+    return pa.ListArray.from_arrays([0, len(value)], pa.array(value, kind.value_type))
 
 
 @contextmanager

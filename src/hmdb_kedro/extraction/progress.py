@@ -3,8 +3,8 @@
 import logging
 import time
 from collections.abc import Iterator
-from typing import Any
 
+import pyarrow as pa
 from rich import get_console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 _LINE_EVERY_S = 30.0
 
 
-def watched(rows: Iterator[dict[str, Any]], total: int, title: str) -> Iterator[dict[str, Any]]:
+def watched(rows: Iterator[pa.RecordBatch], total: int, title: str) -> Iterator[pa.RecordBatch]:
     """Pass the rows on and show how many are done, how fast, and how many were rejected.
 
     Args:
@@ -32,16 +32,16 @@ class _Count:
         self.done = self.rejected = 0
         self._start = time.monotonic()
 
-    def add(self, row: dict[str, Any]) -> None:
+    def add(self, row: pa.RecordBatch) -> None:
         self.done += 1
-        self.rejected += row["status"] != "ok"
+        self.rejected += row["status"][0].as_py() != "ok"
 
     @property
     def rate(self) -> float:
         return self.done / max(time.monotonic() - self._start, 1e-9)
 
 
-def _with_bar(rows: Iterator[dict[str, Any]], total: int, title: str) -> Iterator[dict[str, Any]]:
+def _with_bar(rows: Iterator[pa.RecordBatch], total: int, title: str) -> Iterator[pa.RecordBatch]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -61,7 +61,7 @@ def _with_bar(rows: Iterator[dict[str, Any]], total: int, title: str) -> Iterato
     _say(count, total, title)
 
 
-def _with_lines(rows: Iterator[dict[str, Any]], total: int, title: str) -> Iterator[dict[str, Any]]:
+def _with_lines(rows: Iterator[pa.RecordBatch], total: int, title: str) -> Iterator[pa.RecordBatch]:
     count, due = _Count(), time.monotonic() + _LINE_EVERY_S
     for row in rows:
         count.add(row)

@@ -6,6 +6,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -77,7 +78,16 @@ def probe_clip(file: Path, min_frames: int, min_decoded_share: float) -> ClipPro
 
 
 def hash_file(file: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal.
+
+    Every stage of a run asks; a file whose size and time stand unchanged is read for it once.
+    """
+    stat = file.stat()
+    return _hash(file, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=2**16)
+def _hash(file: Path, _size: int, _mtime_ns: int) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -45,10 +45,8 @@ def decode_flow(encoded: bytes, bound_px: float) -> np.ndarray:
     """Invert `encode_flow`: float32, shape (H, W, 2), in pixels."""
     planes = _decode(encoded, cv2.IMREAD_GRAYSCALE)
     height = len(planes) // 2
-    flow: np.ndarray = cv2.merge((planes[:height], planes[height:])).astype(np.float32)
-    flow -= _ZERO
-    flow *= bound_px / _STEPS
-    return flow
+    pixels = (np.arange(256, dtype=np.float32) - _ZERO) * np.float32(bound_px / _STEPS)
+    return cv2.LUT(cv2.merge((planes[:height], planes[height:])), pixels)
 
 
 def quantise(flow: np.ndarray, bound_px: float) -> np.ndarray:

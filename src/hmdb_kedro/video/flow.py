@@ -21,6 +21,8 @@ _DIS_PRESETS = {
 _TARGET_BRIGHTNESS = 0.4
 _MAX_GAMMA = 4.0
 _FRAMES_FOR_GAMMA = 32
+# Small pictures made ahead of flow: decoding in between would push flow's data out of the caches.
+_BLOCK = 32
 
 
 def flow_fields(greys: Iterable[np.ndarray], params: FlowParams) -> Iterator[np.ndarray]:
@@ -68,8 +70,9 @@ def make_estimator(params: FlowParams) -> Estimator:
 
 def small_greys(frames: Iterable[np.ndarray], short_side: int | None) -> Iterator[np.ndarray]:
     """Yield frames as grey pictures whose short side is at most `short_side` pixels."""
-    for frame in frames:
-        yield shrink(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), short_side)
+    greys = (shrink(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), short_side) for frame in frames)
+    while block := list(islice(greys, _BLOCK)):
+        yield from block
 
 
 def shrink(picture: np.ndarray, short_side: int | None) -> np.ndarray:
@@ -78,8 +81,11 @@ def shrink(picture: np.ndarray, short_side: int | None) -> np.ndarray:
     if short_side is None or min(height, width) <= short_side:
         return picture
     scale = short_side / min(height, width)
-    size = (round(width * scale), round(height * scale))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    width, height = round(width * scale), round(height * scale)
+    if scale > 1 / 2:
+        # OpenCV averages blocks of 2 x 2 in no time, and areas of any other kind slowly.
+        picture = cv2.resize(picture, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def brighten(
