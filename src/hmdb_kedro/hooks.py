@@ -19,6 +19,8 @@ from hmdb_kedro.tracking import TRACKING
 
 logger = logging.getLogger(__name__)
 
+_WEIGHTS = "pretrained_weights"
+
 
 class EarlyChecks:
     """Stop before any node runs where a parameter is wrong, or what it asks for is not there."""
@@ -37,13 +39,23 @@ class EarlyChecks:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Look for the pretrained weights: training may start hours after the extraction.
+        """Try the pretrained weights: training may start hours after the extraction.
 
         Raises:
-            UserError: They are not there.
+            UserError: They are not there, or they are of another network.
         """
-        if self._params is not None and "pretrained_weights" in pipeline.inputs():
-            catalog.load("pretrained_weights").find(self._params.spatial.weights)
+        models = {node.namespace for node in pipeline.nodes if _WEIGHTS in node.inputs}
+        if self._params is None or not models:
+            return
+        # Keras is loaded already where a model is to be trained.
+        from hmdb_kedro.models import trial  # noqa: PLC0415
+
+        weights = catalog.load(_WEIGHTS)
+        if "spatial" in models:
+            trial.try_spatial(self._params.spatial, weights.find(self._params.spatial))
+        if "temporal" in models and self._params.temporal.architecture == "resnet50":
+            temporal = self._params.temporal
+            trial.try_temporal(temporal, weights.find_resnet50(temporal))
 
 
 class TableLocks:

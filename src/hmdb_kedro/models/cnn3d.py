@@ -4,10 +4,11 @@ import keras
 from keras import layers
 
 from hmdb_kedro.models.seeding import seed_weights
-from hmdb_kedro.params import StackParams
+from hmdb_kedro.params import Cnn3dParams, StackParams
 
-# (scale, offset): 0–255 to ±1, and pixels of displacement as they are.
+# (scale, offset): 0–255 to ±1, differences of ±255 to ±2, and pixels of displacement as they are.
 _RGB_RANGE = (1 / 127.5, -1.0)
+_DIFFERENCE_RANGE = (1 / 127.5, 0.0)
 _FLOW_RANGE = (1.0, 0.0)
 
 
@@ -21,12 +22,12 @@ def build_cnn3d(params: StackParams, *, num_classes: int, channels: int, seed: i
     Args:
         params: Sizes.
         num_classes: Outputs.
-        channels: 3 for RGB (0–255), 2 for flow (pixels).
+        channels: 3 for RGB (0–255, or differences of ±255), 2 for flow (pixels).
         seed: Of the initial weights.
     """
     size = params.image_size
     inputs = keras.Input((params.window, size, size, channels), name="stack")
-    scale, offset = _RGB_RANGE if channels == 3 else _FLOW_RANGE
+    scale, offset = _input_range(params)
     x = layers.Rescaling(scale, offset=offset, name="rescale")(inputs)
     conv_stage = _plain_stage if params.architecture == "plain" else _compact_stage
     for stage, filters in enumerate(params.filters, start=1):
@@ -36,6 +37,12 @@ def build_cnn3d(params: StackParams, *, num_classes: int, channels: int, seed: i
     model = keras.Model(inputs, outputs(x), name=f"cnn3d_{params.architecture}")
     seed_weights(model, seed)
     return model
+
+
+def _input_range(params: StackParams) -> tuple[float, float]:
+    if not isinstance(params, Cnn3dParams):
+        return _FLOW_RANGE
+    return _DIFFERENCE_RANGE if params.rgb_difference else _RGB_RANGE
 
 
 def _plain_stage(x: keras.KerasTensor, filters: int, stage: int) -> keras.KerasTensor:

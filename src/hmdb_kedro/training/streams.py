@@ -13,7 +13,7 @@ from hmdb_kedro.errors import UserError
 from hmdb_kedro.models.cost import count_gflops, training_memory_mb
 from hmdb_kedro.params import TrainParams
 from hmdb_kedro.training.fit import EpochLog, TrainingSet, fit
-from hmdb_kedro.training.samples import make_sampler
+from hmdb_kedro.training.samples import count_views, make_sampler
 from hmdb_kedro.training.scoring import milliseconds_per_view, score_clips
 from hmdb_kedro.video.tables import ClipTable
 
@@ -26,6 +26,7 @@ def train_model(
     params: TrainParams,
     seed: int,
     epoch_log: EpochLog,
+    fit_model: Callable[..., tuple[keras.Model, History]] = fit,
 ) -> tuple[TrainedModel, History]:
     """Train a model on the training part of the index.
 
@@ -35,6 +36,7 @@ def train_model(
         params: The model's parameters.
         seed: Of shuffling, sampling, augmentation and dropout.
         epoch_log: Takes the figures of each epoch.
+        fit_model: `fit`, or what is called as it is.
 
     Returns:
         The model and its history; see `fit`.
@@ -45,12 +47,13 @@ def train_model(
     clip_index, pictures = data
     classes = _class_names(clip_index)
     training_set = _training_set(clip_index, pictures, classes)
-    model, history = fit(
+    model, history = fit_model(
         partial(build, num_classes=len(classes)), training_set, params, seed, epoch_log
     )
     preprocessing = {
         "sampler": asdict(make_sampler(params)),
         "test_views": params.test_views,
+        "test_crops": params.test_crops,
         "batch_size": params.batch_size,
         "extraction": pictures.settings,
     }
@@ -84,7 +87,7 @@ def evaluate_model(
         "split": split,
         "seed": history["seed"],
         "views": trained.preprocessing["test_views"],
-        "crops": "centre",
+        "crops": trained.preprocessing.get("test_crops", "centre"),
         "sampling": trained.preprocessing["sampler"],
         "versions": {"model": trained.version, pictures.kind: pictures.version},
     }
@@ -97,14 +100,21 @@ def scored_clips(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:
     return clips[clips["partition"].isin(["val", "test"])]
 
 
+def training_clips(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:
+    """Return the training and validation clips of known classes that have pictures."""
+    clips = _clips_with_pictures(clip_index, pictures)
+    return clips[clips["partition"].isin(["train", "val"])]
+
+
 def _cost(trained: TrainedModel, history: History) -> dict[str, float]:
-    n_views = trained.preprocessing["test_views"]
+    how = trained.preprocessing
+    n_views = count_views(how["test_views"], how.get("test_crops", "centre"))
     return {
         "parameters": trained.model.count_params(),
         "gflops": count_gflops(trained.model),
         "train_seconds": history["train_seconds"],
         "ms_per_clip": n_views * milliseconds_per_view(trained.model),
-        "memory_mb": training_memory_mb(trained.model, trained.preprocessing["batch_size"]),
+        "memory_mb": training_memory_mb(trained.model, how["batch_size"]),
     }
 
 

@@ -1,11 +1,15 @@
 """Nodes of the temporal_training pipeline."""
 
+from collections.abc import Callable
 from functools import partial
 
+import keras
 import pandas as pd
 
 from hmdb_kedro.artefacts import TrainedModel
+from hmdb_kedro.datasets.weights_folder import Weights
 from hmdb_kedro.models.cnn3d import build_cnn3d
+from hmdb_kedro.models.stacked_flow import build_flow_resnet50
 from hmdb_kedro.params import Cnn3dParams, FlowParams, TemporalParams
 from hmdb_kedro.training.ablation import ShuffledFlow, ZeroFlow
 from hmdb_kedro.training.fit import EpochLog
@@ -31,12 +35,18 @@ def train_on_frames(
 def train_on_flow(
     clip_index: pd.DataFrame,
     flow: ClipTable,
+    pretrained: Weights,
     params: TemporalParams,
     seed: int,
     epoch_log: EpochLog,
 ) -> tuple[TrainedModel, History]:
-    """Train a 3D CNN on stacked optical flow: the temporal stream."""
-    build = partial(build_cnn3d, params, channels=2, seed=seed)
+    """Train a 3D CNN, or a 2D network, on stacked optical flow: the temporal stream."""
+    build: Callable[..., keras.Model]
+    if params.architecture == "resnet50":
+        weights = pretrained.find_resnet50(params)
+        build = partial(build_flow_resnet50, params, weights=weights, seed=seed)
+    else:
+        build = partial(build_cnn3d, params, channels=2, seed=seed)
     return train_model(build, (clip_index, flow), params, seed, epoch_log)
 
 

@@ -34,7 +34,14 @@ def _on_frames(model: str) -> Pipeline:
 def _on_flow() -> Pipeline:
     train = Node(
         train_on_flow,
-        inputs=["clip_index", "flow", "params:temporal", "params:seed", "epoch_log"],
+        inputs=[
+            "clip_index",
+            "flow",
+            "pretrained_weights",
+            "params:temporal",
+            "params:seed",
+            "epoch_log",
+        ],
         outputs=["model", "history"],
         name="train",
     )
@@ -47,7 +54,7 @@ def _on_flow() -> Pipeline:
     return Pipeline(
         [train, score_node("flow"), ablate],
         namespace="temporal",
-        inputs={"clip_index", "flow", "raw_videos", "epoch_log"},
+        inputs={"clip_index", "flow", "raw_videos", "pretrained_weights", "epoch_log"},
         parameters={"params:temporal", "params:flow", "params:seed", "params:split"},
         tags=["flow"],
     )
