@@ -156,7 +156,9 @@ class SpatialParams(TrainParams):
         description="resnet50, another name of keras.applications, or a saved .keras backbone.",
     )
     weights: str = Field(
-        min_length=1, description="imagenet, none, random, or the path of a Keras weights file."
+        min_length=1,
+        description="imagenet, none, random, or the path of a Keras weights file; a saved backbone "
+        "keeps its own but with random.",
     )
     batch_norm: BatchNorm = Field(description="What of the backbone's batch norm is trained.")
     bn_momentum: Fraction = Field(description="Momentum of batch norm's moving averages.")

@@ -143,6 +143,12 @@ def test_test_clips_have_no_features(stage):
     assert set(stage.features().clip_ids) == set(CLIPS["clip_id"][:10])
 
 
+def test_training_never_reads_a_test_clip(stage):
+    stage.compute()
+    stage.train(refit=True)
+    assert set(stage.frames.read) == set(CLIPS["clip_id"][:10])
+
+
 def test_only_what_is_new_is_computed(stage):
     assert stage.compute(CLIPS.iloc[:7]) == 7
     stage.frames.read.clear()
