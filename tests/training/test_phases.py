@@ -1,5 +1,7 @@
 """Two phases on a small saved backbone: what is cached, what is kept, what is refused."""
 
+from dataclasses import replace
+
 import lance
 import numpy as np
 import pandas as pd
@@ -77,6 +79,18 @@ def stage(tmp_path, backbone):
     return Stage(tmp_path, backbone)
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, backbone):
+    """Trainings that several tests look at: both phases, phase 1 alone, both with refit."""
+    stage = Stage(tmp_path_factory.mktemp("finished"), backbone)
+    stage.compute()
+    changes = {"both": {}, "alone": {"tune_from": "none"}, "refit": {"refit": True}}
+    trainings = {name: stage.train(**given) for name, given in changes.items()}
+    # Before any scoring reads more.
+    stage.read_in_training = set(stage.frames.read)
+    return stage, trainings
+
+
 class Stage:
     """The nodes of spatial_training over tables in a folder, as a run calls them."""
 
@@ -143,10 +157,9 @@ def test_test_clips_have_no_features(stage):
     assert set(stage.features().clip_ids) == set(CLIPS["clip_id"][:10])
 
 
-def test_training_never_reads_a_test_clip(stage):
-    stage.compute()
-    stage.train(refit=True)
-    assert set(stage.frames.read) == set(CLIPS["clip_id"][:10])
+def test_training_never_reads_a_test_clip(finished):
+    stage, _ = finished
+    assert stage.read_in_training == set(CLIPS["clip_id"][:10])
 
 
 def test_only_what_is_new_is_computed(stage):
@@ -188,9 +201,8 @@ def test_a_backbone_that_knows_nothing_has_an_empty_table_and_one_phase(stage):
     assert "phases" not in history
 
 
-def test_the_history_keeps_the_epochs_of_both_phases(stage):
-    stage.compute()
-    _, history, log = stage.train()
+def test_the_history_keeps_the_epochs_of_both_phases(finished):
+    _, history, log = finished[1]["both"]
     assert history["phases"] == {"head": 3, "tune": 2}
     assert [epoch for epoch, _ in log] == [0, 1, 2, 3, 4]
     assert [figures for _, figures in log] == history["epochs"]
@@ -198,9 +210,9 @@ def test_the_history_keeps_the_epochs_of_both_phases(stage):
     assert history["run_id"] == "run"
 
 
-def test_phase_1_alone_leaves_the_backbone_as_it_was(stage):
-    stage.compute()
-    trained, history, _ = stage.train(tune_from="none")
+def test_phase_1_alone_leaves_the_backbone_as_it_was(finished):
+    stage, trainings = finished
+    trained, history, _ = trainings["alone"]
     assert history["phases"] == {"head": 3}
     before = keras.saving.load_model(stage.backbone).get_weights()
     inside = next(la for la in trained.model.layers if isinstance(la, keras.Model)).get_weights()
@@ -223,9 +235,9 @@ def test_phase_2_begins_with_the_head_of_phase_1_and_trains_from_its_stage(stage
     assert not np.array_equal(kernels[2], kernels[3])
 
 
-def test_phase_1_stands_where_phase_2_makes_it_worse(stage):
+def test_phase_1_stands_where_phase_2_makes_it_worse(stage, finished):
     stage.compute()
-    alone, *_ = stage.train(tune_from="none")
+    alone, *_ = finished[1]["alone"]
     worse, history, _ = stage.train(learning_rate=5.0)
     losses = [epoch["val_loss"] for epoch in history["epochs"]]
     assert min(losses[3:]) > min(losses[:3])
@@ -234,24 +246,22 @@ def test_phase_1_stands_where_phase_2_makes_it_worse(stage):
         assert np.array_equal(old, new)
 
 
-def test_the_chosen_epoch_has_the_lowest_validation_loss_of_both(stage):
-    stage.compute()
-    _, history, _ = stage.train()
+def test_the_chosen_epoch_has_the_lowest_validation_loss_of_both(finished):
+    _, history, _ = finished[1]["both"]
     losses = [epoch["val_loss"] for epoch in history["epochs"]]
     assert history["chosen_epoch"] == losses.index(min(losses)) + 1
 
 
-def test_refit_trains_both_phases_on_validation_clips_too(stage):
-    stage.compute()
-    plain, before, _ = stage.train()
-    again, after, log = stage.train(refit=True)
+def test_refit_trains_both_phases_on_validation_clips_too(finished):
+    plain, before, _ = finished[1]["both"]
+    again, after, log = finished[1]["refit"]
     assert before["epochs"] == after["epochs"]
     assert len(log) == 5
     heads = [m.model.get_layer("probabilities").get_weights()[0] for m in (plain, again)]
     assert not np.array_equal(*heads)
 
 
-def test_phase_1_gives_the_model_that_views_computed_anew_give(stage):
+def test_phase_1_gives_the_model_that_views_computed_anew_give(finished):
     from functools import partial  # noqa: PLC0415
 
     from hmdb_kedro.models.backbones import backbone_of  # noqa: PLC0415
@@ -264,8 +274,8 @@ def test_phase_1_gives_the_model_that_views_computed_anew_give(stage):
         backbone_of(model).trainable = False
         return model
 
-    stage.compute()
-    cached, history, _ = stage.train(tune_from="none")
+    stage, trainings = finished
+    cached, history, _ = trainings["alone"]
     params = stage.params(tune_from="none")
     parts = [CLIPS[CLIPS["partition"] == part] for part in ("train", "val")]
     data = TrainingSet(*parts, stage.frames, 2, head_sampler(params), head_samples(params))
@@ -288,11 +298,12 @@ def test_features_of_other_settings_are_refused(stage):
     ("crops", "views"),
     [("centre", lambda h, w: [centre_view(h, w)]), (3, long_side_views), (10, fixed_views)],
 )
-def test_scores_average_views_and_crops(stage, crops, views):
+def test_scores_average_views_and_crops(finished, crops, views):
     from hmdb_kedro.training.streams import evaluate_model  # noqa: PLC0415
 
-    stage.compute()
-    trained, history, _ = stage.train(tune_from="none", test_crops=crops)
+    stage, trainings = finished
+    trained, history, _ = trainings["alone"]
+    trained = replace(trained, preprocessing=trained.preprocessing | {"test_crops": crops})
     scores, protocol, _ = evaluate_model(trained, history, CLIPS, stage.frames, 1)
     assert (protocol["views"], protocol["crops"]) == (2, crops)
     assert len(scores) == 6
