@@ -64,3 +64,44 @@ def test_the_model_loads_in_safe_mode(tmp_path):
     again = keras.saving.load_model(tmp_path / "temporal.keras", compile=False, safe_mode=True)
     stack = np.random.default_rng(0).normal(size=(1, 5, 32, 32, 2)).astype(np.float32)
     assert np.array_equal(again.predict_on_batch(stack), model.predict_on_batch(stack))
+
+
+def test_partial_batch_norm_learns_the_first_one_alone():
+    model = build_flow_resnet50(PARAMS, num_classes=3, weights=None, seed=1)
+    norms = [
+        layer
+        for layer in backbone_of(model).layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    assert [layer.name for layer in norms if layer.trainable_weights] == ["conv1_bn"]
+    assert len(norms) > 50
+
+
+def test_a_stack_trains_from_the_flow_table(weights, tmp_path):
+    import pandas as pd  # noqa: PLC0415
+
+    from hmdb_kedro.datasets.weights_folder import Weights  # noqa: PLC0415
+    from hmdb_kedro.pipelines.temporal_training.nodes import train_on_flow  # noqa: PLC0415
+
+    class MemoryFlow:
+        kind, settings, clip_ids = "flow", {}, [f"{'ab'[i % 2]}/{i}.avi" for i in range(6)]
+
+        def shape(self, clip_id):
+            return 12, 36, 48
+
+        def take(self, clip_id, indices, reduce=1):
+            return np.full((len(indices), 36, 48, 2), 1 if clip_id[0] == "a" else -1, np.float32)
+
+    class Epochs:
+        run_id = None
+
+        def log(self, metrics, epoch):
+            assert np.isfinite(metrics["loss"])
+
+    clips = pd.DataFrame({"clip_id": MemoryFlow.clip_ids, "partition": "train"})
+    clips["label"] = clips["clip_id"].str[0]
+    clips["label_id"] = (clips["label"] == "b").astype(int)
+    params = PARAMS.model_copy(update={"weights": str(weights), "epochs": 1, "batch_size": 6})
+    trained, history = train_on_flow(clips, MemoryFlow(), Weights(tmp_path), params, 1, Epochs())
+    assert trained.model.input_shape == (None, 5, 32, 32, 2)
+    assert len(history["epochs"]) == 1
