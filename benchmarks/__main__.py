@@ -2,15 +2,30 @@
 
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.extraction import BENCHMARKS as EXTRACTION
-from benchmarks.measure import Benchmark, keep, show
+from benchmarks.measure import Benchmark, Measurement, keep, show
 from benchmarks.startup import BENCHMARKS as STARTUP
 from benchmarks.training import BENCHMARKS as TRAINING
 
 RESULTS = Path("data/08_reporting/benchmarks")
-BENCHMARKS: dict[str, Benchmark] = {**EXTRACTION, **STARTUP, **TRAINING}
+
+
+def frozen_epoch_speedup(folder: Path) -> Iterator[Measurement]:
+    """See `benchmarks.transfer`, imported here alone because it brings Keras."""
+    from benchmarks import transfer  # noqa: PLC0415
+
+    yield from transfer.frozen_epoch_speedup(folder)
+
+
+BENCHMARKS: dict[str, Benchmark] = {
+    **EXTRACTION,
+    **STARTUP,
+    **TRAINING,
+    "frozen_epoch_speedup": frozen_epoch_speedup,
+}
 
 
 def main(names: list[str]) -> int:

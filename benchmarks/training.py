@@ -42,7 +42,7 @@ def model_params(model: str, **changes: Any) -> Any:
 def fit_overhead(folder: Path) -> Iterator[Measurement]:
     """Compare an epoch of `fit` from stored tables with bare steps on ready tensors."""
     from hmdb_kedro.models.cnn3d import build_cnn3d  # noqa: PLC0415 - imports Keras
-    from hmdb_kedro.models.resnet50 import build_resnet50  # noqa: PLC0415
+    from hmdb_kedro.models.spatial import build_spatial  # noqa: PLC0415
 
     clips, tables = _tables(folder)
     temporal = model_params(
@@ -50,7 +50,7 @@ def fit_overhead(folder: Path) -> Iterator[Measurement]:
     )
     spatial = model_params("spatial", batch_size=16, image_size=112, weights="none", epochs=EPOCHS)
     cnn3d = partial(build_cnn3d, temporal, num_classes=N_CLASSES, channels=2, seed=1)
-    resnet = partial(build_resnet50, spatial, num_classes=N_CLASSES, weights=None, seed=1)
+    resnet = partial(build_spatial, spatial, num_classes=N_CLASSES, weights=None, seed=1)
     for name, build, params, table in (
         ("cnn3d_batch8", cnn3d, temporal, tables["flow"]),
         ("resnet50_batch16", resnet, spatial, tables["frames"]),

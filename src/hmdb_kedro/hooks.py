@@ -13,11 +13,13 @@ from kedro.pipeline.node import Node
 
 from hmdb_kedro.datasets.locks import lock_table
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.params import MODELS, RootParams, check_parameters
+from hmdb_kedro.params import RootParams, check_parameters
 from hmdb_kedro.terminal import results_table, show
 from hmdb_kedro.tracking import TRACKING
 
 logger = logging.getLogger(__name__)
+
+_WEIGHTS = "pretrained_weights"
 
 
 class EarlyChecks:
@@ -37,21 +39,26 @@ class EarlyChecks:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Look for what trainings start from: they may begin hours after the extraction.
+        """Try what trainings start from: they may begin hours after the extraction.
 
         Raises:
-            UserError: It is not there.
+            UserError: It is not there, or it is of another network.
         """
-        needed = pipeline.inputs()
-        if self._params is None or "pretrained_weights" not in needed:
+        models = {node.namespace for node in pipeline.nodes if _WEIGHTS in node.inputs}
+        if self._params is None or not models:
             return
-        weights = catalog.load("pretrained_weights")
-        for model in (name for name in MODELS if f"params:{name}" in needed):
-            earlier = getattr(self._params, model).init_from
-            if earlier is not None:
-                weights.find_model(earlier)
+        # Keras is loaded already where a model is to be trained.
+        from hmdb_kedro.models import trial  # noqa: PLC0415
+
+        weights = catalog.load(_WEIGHTS)
+        for model in models:
+            params = getattr(self._params, str(model))
+            if params.init_from is not None:
+                weights.find_model(params.init_from)
             elif model == "spatial":
-                weights.find(self._params.spatial.weights)
+                trial.try_spatial(params, weights.find(params))
+            elif params.architecture == "resnet50":
+                trial.try_temporal(params, weights.find_resnet50(params))
 
 
 class TableLocks:

@@ -9,11 +9,12 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from hmdb_kedro.errors import UserError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+BatchNorm = Literal["frozen", "partial", "trained"]
 MODELS = ("spatial", "cnn3d_v1", "cnn3d_v2", "temporal")
 
 
@@ -114,11 +115,19 @@ class FlowParams(WorkParams):
     quality: int = Field(ge=1, le=100, description="JPEG quality of the stored fields.")
 
 
+def is_saved_backbone(name: str) -> bool:
+    """Whether a backbone is a file rather than a name of keras.applications."""
+    return name.endswith(".keras")
+
+
 class TrainParams(Params):
     """What every model's training takes."""
 
     image_size: int = Field(ge=16, description="Height and width of the input, in pixels.")
     test_views: int = Field(ge=1, description="Views a clip when scoring, evenly spaced in time.")
+    test_crops: Literal["centre", 3, 10] = Field(
+        description="Crops of each: the centre, 3 along the longer side, or 10 with mirror images."
+    )
     crop_scale_min: Fraction = Field(description="Smallest random crop / short side.")
     flip: bool = Field(description="Random horizontal flip (flow: x negated).")
     dropout: float = Field(ge=0, lt=1)
@@ -131,6 +140,9 @@ class TrainParams(Params):
     weight_decay: float = Field(ge=0)
     label_smoothing: float = Field(ge=0, lt=1)
     mixup: float = Field(ge=0, description="Alpha of the Beta distribution; 0 is off.")
+    class_weights: Literal["none", "balanced"] = Field(
+        description="balanced: a class's loss weighs as much as its clips are few."
+    )
     patience: int | None = Field(ge=1, description="Epochs without gain before a stop.")
     refit: bool = Field(description="Train once more on train + val for the chosen epochs.")
     init_from: str | None = Field(
@@ -148,38 +160,86 @@ class TrainParams(Params):
 class SpatialParams(TrainParams):
     """The spatial stream: a 2D network on single RGB frames."""
 
-    backbone: Literal["resnet50"]
-    weights: str = Field(description="imagenet, none, or the path of a Keras weights file.")
+    backbone: str = Field(
+        min_length=1,
+        description="resnet50, another name of keras.applications, or a saved .keras backbone.",
+    )
+    weights: str = Field(
+        min_length=1,
+        description="imagenet, none, random, or the path of a Keras weights file; a saved backbone "
+        "keeps its own but with random.",
+    )
+    batch_norm: BatchNorm = Field(description="What of the backbone's batch norm is trained.")
     bn_momentum: Fraction = Field(description="Momentum of batch norm's moving averages.")
-    freeze_batch_norm: bool = Field(description="Keep the backbone's batch norm in inference mode.")
+    head_views: int = Field(ge=1, le=10, description="Fixed views of each segment in phase 1.")
+    head_epochs: int = Field(ge=0, description="Epochs of phase 1, the head alone; 0 skips it.")
+    head_learning_rate: float = Field(gt=0, description="Peak rate of phase 1.")
+    tune_from: str | None = Field(
+        description="First stage phase 2 trains (conv4); null for all, none to skip phase 2."
+    )
     colour_jitter: Fraction = Field(description="Strength of brightness, contrast and saturation.")
+
+    @field_validator("tune_from")
+    @classmethod
+    def _trains_something(cls, stage: str | None, info: ValidationInfo) -> str | None:
+        others = SpatialParams.model_construct(**info.data)
+        if stage == "none" and not others.trains_head:
+            raise ValueError(
+                "`none` leaves nothing to train without a phase 1: give head_epochs >= 1 and "
+                "pretrained weights, or a stage"
+            )
+        return stage
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the backbone knows anything before it is trained here."""
+        if is_saved_backbone(self.backbone):
+            return self.weights != "random"
+        return self.weights not in ("none", "random")
+
+    @property
+    def trains_head(self) -> bool:
+        """Whether there is a phase 1: pointless where nothing, or all, is known."""
+        return self.head_epochs > 0 and self.is_pretrained and self.init_from is None
 
 
 class StackParams(TrainParams):
-    """A 3D CNN on a stack of pictures."""
+    """A network on a stack of pictures."""
 
-    architecture: str
+    architecture: Literal["plain", "compact", "oriented", "resnet50"] = Field(
+        description="plain: C3D-like with a dense head; compact: batch norm and global pooling; "
+        "oriented: compact, on histograms of oriented flow; resnet50: a 2D network that takes the "
+        "stack as channels."
+    )
     filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=2, max_length=6)
     dense_units: int = Field(ge=0, description="Width of the dense head of `plain`; 0 elsewhere.")
     window: int = Field(ge=2, description="Pictures a stack.")
     window_stride: int = Field(ge=1, description="Steps between the pictures of a stack.")
+    stride_jitter: int = Field(ge=0, description="Steps by which training varies the stride.")
+    time_reversal: bool = Field(
+        description="Half of the training samples run backwards: changes classes like sit, stand."
+    )
 
 
 class Cnn3dParams(StackParams):
     """A 3D CNN on stacked RGB frames."""
 
-    architecture: Literal["plain", "compact"] = Field(
-        description="plain: C3D-like with a dense head; compact: batch norm and global pooling."
-    )
+    architecture: Literal["plain", "compact"]
     colour_jitter: Fraction = Field(description="Strength of brightness, contrast and saturation.")
+    rgb_difference: bool = Field(description="Each picture less the one before it, as in TSN.")
 
 
 class TemporalParams(StackParams):
-    """The temporal stream: a 3D CNN on stacked optical flow."""
+    """The temporal stream: a 3D CNN on stacked flow, or a 2D network on its channels."""
 
-    architecture: Literal["plain", "compact", "oriented"] = Field(
-        description="As for the RGB networks; oriented: compact, on histograms of oriented flow."
+    weights: str = Field(
+        min_length=1,
+        description="Read by resnet50: imagenet, none, or the path of a Keras weights file.",
     )
+    batch_norm: BatchNorm = Field(
+        description="Read by resnet50: what of its batch norm is trained."
+    )
+    bn_momentum: Fraction = Field(description="Read by resnet50: momentum of its moving averages.")
     remove_median: bool = Field(description="Subtract each field's median (camera motion).")
     magnitude: Literal["linear", "sqrt"] = Field(description="sqrt compresses long vectors.")
 

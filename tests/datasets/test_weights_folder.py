@@ -1,7 +1,7 @@
 import pytest
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
-from params import base_values
+from params import base_values, make
 
 from hmdb_kedro.datasets import WeightsFolder
 from hmdb_kedro.errors import UserError
@@ -17,11 +17,33 @@ def _home_without_models(tmp_path, monkeypatch):
 
 def test_imagenet_is_found_where_it_lies(tmp_path):
     (tmp_path / IMAGENET).touch()
-    assert WeightsFolder(path=str(tmp_path)).load().find("imagenet") == tmp_path / IMAGENET
+    weights = WeightsFolder(path=str(tmp_path)).load()
+    assert weights.find(make("spatial")) == tmp_path / IMAGENET
+    resnet = make("temporal", architecture="resnet50", weights="imagenet")
+    assert weights.find_resnet50(resnet) == tmp_path / IMAGENET
+
+
+def test_published_weights_of_another_backbone_are_found(tmp_path):
+    file = tmp_path / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+    file.touch()
+    found = WeightsFolder(path=str(tmp_path)).load().find(make("spatial", backbone="MobileNetV2"))
+    assert found == file
+
+
+def test_a_saved_backbone_brings_its_own_weights(tmp_path):
+    file = tmp_path / "mine.keras"
+    weights = WeightsFolder(path=str(tmp_path)).load()
+    with pytest.raises(UserError, match=r"spatial\.backbone`: there is no file .*mine\.keras"):
+        weights.find(make("spatial", backbone=str(file)))
+    file.touch()
+    assert weights.find(make("spatial", backbone=str(file))) is None
 
 
 def test_no_weights_are_asked_for(tmp_path):
-    assert WeightsFolder(path=str(tmp_path / "nowhere")).load().find("none") is None
+    assert (
+        WeightsFolder(path=str(tmp_path / "nowhere")).load().find(make("spatial", weights="none"))
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -30,18 +52,12 @@ def test_no_weights_are_asked_for(tmp_path):
 )
 def test_absent_weights_say_what_to_do(tmp_path, name, message):
     with pytest.raises(UserError, match=message):
-        WeightsFolder(path=str(tmp_path)).load().find(name)
+        WeightsFolder(path=str(tmp_path)).load().find(make("spatial", weights=name))
 
 
 def test_absent_weights_stop_a_run_before_its_first_node(tmp_path):
-    class Context:
-        config_loader = {"parameters": base_values()}  # noqa: RUF012 - a stand-in
-
-    checks = EarlyChecks()
-    checks.after_context_created(Context())
     with pytest.raises(UserError, match=r"spatial\.weights=imagenet"):
-        checks.before_pipeline_run(training_of("spatial"), catalog_of(tmp_path))
-    checks.before_pipeline_run(training_of("temporal"), catalog_of(tmp_path))
+        check_early(tmp_path)
 
 
 @pytest.mark.parametrize("model", ["spatial", "temporal"])
@@ -82,8 +98,42 @@ def test_a_damaged_earlier_model_is_named(tmp_path):
 
 def training_of(model):
     inputs = ["clips", "pretrained_weights", f"params:{model}"]
-    return Pipeline([Node(lambda *_: None, inputs, "model", name="train")])
+    node = Node(lambda *_: None, inputs, "model", name="train", namespace=model)
+    return Pipeline([node])
 
 
 def catalog_of(folder):
     return DataCatalog({"pretrained_weights": WeightsFolder(path=str(folder))})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weights": "wrong.h5"}, r"`spatial\.weights`: .*wrong\.h5 does not hold weights"),
+        ({"weights": "none", "backbone": "resnet51"}, r"keras\.applications has no 'resnet51'"),
+        ({"weights": "none", "backbone": "wrong.keras"}, r"wrong\.keras does not load"),
+        ({"weights": "none", "tune_from": "conv9"}, r"`spatial\.tune_from`: .*'conv9'.*conv5"),
+    ],
+)
+def test_wrong_files_and_names_stop_a_run_before_its_first_node(
+    tmp_path, monkeypatch, changes, message
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wrong.h5").write_bytes(b"no weights")
+    (tmp_path / "wrong.keras").write_bytes(b"no model")
+    with pytest.raises(UserError, match=message):
+        check_early(tmp_path, image_size=32, **changes)
+
+
+def check_early(folder, **changes):
+    values = base_values()
+
+    class Context:
+        config_loader = {  # noqa: RUF012 - a stand-in
+            "parameters": values | {"spatial": values["spatial"] | changes}
+        }
+
+    checks = EarlyChecks()
+    checks.after_context_created(Context())
+    checks.before_pipeline_run(training_of("spatial"), catalog_of(folder))

@@ -7,6 +7,7 @@ from params import make
 
 from hmdb_kedro.models.cnn3d import build_cnn3d
 
+pytestmark = pytest.mark.slow
 SMALL = {"filters": [4, 8], "image_size": 16, "window": 4, "dense_units": 8}
 
 
@@ -53,3 +54,22 @@ def test_a_saved_model_computes_the_same(architecture, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     flow = np.random.default_rng(2).normal(size=(2, 4, 16, 16, 2)).astype(np.float32)
     assert np.array_equal(loaded.predict(flow, verbose=0), model.predict(flow, verbose=0))
+
+
+@pytest.mark.parametrize(
+    ("branch", "changes", "value", "seen"),
+    [
+        ("cnn3d_v2", {}, 255, 1),
+        ("cnn3d_v2", {}, 0, -1),
+        ("cnn3d_v2", {"rgb_difference": True}, 0, 0),
+        ("cnn3d_v2", {"rgb_difference": True}, -255, -2),
+        ("temporal", {}, 3, 3),
+    ],
+)
+def test_inputs_are_brought_to_a_range_about_zero(branch, changes, value, seen):
+    params = make(branch, image_size=16, window=2, filters=[4, 4], **changes)
+    channels = 2 if branch == "temporal" else 3
+    model = build_cnn3d(params, num_classes=2, channels=channels, seed=1)
+    rescaled = keras.Model(model.input, model.get_layer("rescale").output)
+    stack = np.full((1, 2, 16, 16, channels), value, np.float32)
+    assert rescaled.predict_on_batch(stack) == pytest.approx(np.full_like(stack, seen))

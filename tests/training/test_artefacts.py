@@ -38,14 +38,14 @@ assert "hmdb_kedro" not in sys.modules
 
 def models():
     from hmdb_kedro.models.cnn3d import build_cnn3d  # noqa: PLC0415 - imports Keras
-    from hmdb_kedro.models.resnet50 import build_resnet50  # noqa: PLC0415
+    from hmdb_kedro.models.spatial import build_spatial  # noqa: PLC0415
 
     compact = small_params()
     plain = small_params(architecture="plain", dense_units=8)
     spatial = make("spatial", image_size=32)
     yield "compact", build_cnn3d(compact, num_classes=3, channels=2, seed=1)
     yield "plain", build_cnn3d(plain, num_classes=3, channels=3, seed=1)
-    yield "spatial", build_resnet50(spatial, num_classes=3, weights=None, seed=1)
+    yield "spatial", build_spatial(spatial, num_classes=3, weights=None, seed=1)
 
 
 def test_models_load_in_a_session_without_this_project(tmp_path):

@@ -1,5 +1,7 @@
 """Sampling, batches, fitting and scoring on tables that stand in memory."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,8 @@ from params import make
 
 from hmdb_kedro.training.batches import ClipBatches, TrainingBatches
 from hmdb_kedro.training.optimization import rate_at
-from hmdb_kedro.training.samples import make_augmentation, make_sampler
+from hmdb_kedro.training.samples import FixedViews, Sampler, make_augmentation, make_sampler
+from hmdb_kedro.video.augmentation import Augmentation, fixed_views
 
 CLIPS = pd.DataFrame(
     {"clip_id": [f"c{i}" for i in range(10)], "label_id": [i % 2 for i in range(10)]}
@@ -27,9 +30,9 @@ class MemoryFlow:
         return np.broadcast_to(value, (len(indices), 20, 24, 2))
 
 
-def training_batches(seed=1, mixup=0.0, params=TEMPORAL):
+def training_batches(seed=1, mixup=0.0, params=TEMPORAL, clips=CLIPS, balanced=False):
     return TrainingBatches(
-        CLIPS,
+        clips,
         MemoryFlow(),
         make_sampler(params),
         num_classes=2,
@@ -37,6 +40,7 @@ def training_batches(seed=1, mixup=0.0, params=TEMPORAL):
         batch_size=6,
         augmentation=make_augmentation(params),
         mixup=mixup,
+        balanced=balanced,
         seed=seed,
     )
 
@@ -88,6 +92,110 @@ def test_mixup_keeps_targets_that_sum_to_one():
     assert ((targets > 0) & (targets < 1)).any()
 
 
+def test_mixed_samples_weigh_as_much_of_each_class_as_they_are_of_it():
+    few = CLIPS.assign(label_id=[0] * 8 + [1] * 2)
+    batches = training_batches(mixup=0.4, clips=few, balanced=True)
+    _, targets, weights = (np.concatenate(part) for part in zip(*epoch_of(batches, 0), strict=True))
+    assert weights.shape == (20,)
+    assert weights == pytest.approx(targets @ np.float32([10 / 16, 10 / 4]))
+    assert len(np.unique(weights.round(4))) > 2
+
+
+def test_balanced_classes_weigh_the_same_in_all():
+    few = CLIPS.assign(label_id=[0] * 8 + [1] * 2)
+    items = epoch_of(training_batches(clips=few, balanced=True), 0)
+    _, targets, weights = (np.concatenate(part) for part in zip(*items, strict=True))
+    assert (targets.T @ weights).tolist() == [10, 10]
+
+
+class Counting:
+    """Pictures whose values are their index; a flow field moves by as much."""
+
+    def __init__(self, modality):
+        self.channels = {"rgb": 3, "flow": 2}[modality]
+        self.dtype = {"rgb": np.uint8, "flow": np.float32}[modality]
+
+    def shape(self, clip_id):
+        return 60, 20, 24
+
+    def take(self, clip_id, indices, reduce=1):
+        values = np.asarray(indices, self.dtype)[:, None, None, None]
+        return np.broadcast_to(values, (len(indices), 20, 24, self.channels)).copy()
+
+
+def sampled(sampler, modality, augmentation=None, seed=0):
+    augment = augmentation and (augmentation, np.random.default_rng(seed))
+    return sampler(Counting(modality), "clip", (1, 3), augment)
+
+
+RGB_STACK = Sampler("rgb", 4, 2, 20)
+STILL = Augmentation(crop_scale_min=1.0, flip=False)
+
+
+def test_validation_samples_are_always_the_same():
+    for modality, sampler in (("rgb", RGB_STACK), ("flow", make_sampler(TEMPORAL))):
+        first, again = (sampled(sampler, modality) for _ in range(2))
+        assert np.array_equal(first, again)
+
+
+def test_a_stride_varies_by_its_jitter_and_stays_at_least_one():
+    jittered = replace(STILL, stride_jitter=2)
+    strides = set()
+    for seed in range(60):
+        indices = sampled(RGB_STACK, "rgb", jittered, seed)[:, 0, 0, 0].astype(int)
+        strides |= set(np.diff(indices))
+        assert len(set(np.diff(indices))) == 1
+    assert strides == {1, 2, 3, 4}
+
+
+def test_half_of_the_frames_run_backwards():
+    backwards = replace(STILL, time_reversal=True)
+    steps = [
+        np.diff(sampled(RGB_STACK, "rgb", backwards, seed)[:, 0, 0, 0].astype(int)).tolist()
+        for seed in range(40)
+    ]
+    assert sorted(map(tuple, {tuple(step) for step in steps})) == [(-2, -2, -2), (2, 2, 2)]
+
+
+def test_flow_that_runs_backwards_is_inverted_before_it_is_conditioned():
+    sampler = Sampler("flow", 4, 2, 20, square_root=True)
+    backwards = replace(STILL, time_reversal=True)
+    pairs = [
+        [sampled(sampler, "flow", how, seed)[:, 0, 0, 0] for how in (STILL, backwards)]
+        for seed in range(20)
+    ]
+    turned = [np.allclose(after, -before[::-1]) for before, after in pairs]
+    same = [np.allclose(after, before) for before, after in pairs]
+    assert any(turned)
+    assert any(same)
+    assert all(a or b for a, b in zip(turned, same, strict=True))
+
+
+def test_differences_are_those_of_successive_frames():
+    sampler = Sampler("rgb", 4, 2, 20, difference=True)
+    sample = sampled(sampler, "rgb")
+    assert sample.shape == (4, 20, 20, 3)
+    assert sample.dtype == np.float32
+    assert (sample == 2).all()
+    backwards = replace(STILL, time_reversal=True)
+    values = {float(sampled(sampler, "rgb", backwards, seed).mean()) for seed in range(20)}
+    assert values == {-2.0, 2.0}
+
+
+def test_parameters_reach_the_sampler_and_the_augmentation():
+    params = make("cnn3d_v2", rgb_difference=True, stride_jitter=1, time_reversal=True)
+    assert make_sampler(params).difference
+    augmentation = make_augmentation(params)
+    assert (augmentation.stride_jitter, augmentation.time_reversal) == (1, True)
+    assert not make_sampler(make("cnn3d_v2")).difference
+
+
+def test_fixed_views_go_through_the_segments_of_one_view_after_another():
+    views = FixedViews(Sampler("rgb", 1, 1, 20), fixed_views, n_segments=3)
+    values = [int(views(Counting("rgb"), "clip", (k, 12))[0, 0, 0]) for k in range(12)]
+    assert values == [10, 30, 50] * 4
+
+
 def test_the_rate_warms_up_and_ends_at_a_hundredth():
     rates = [rate_at(p, 0.2, 1.0) for p in np.linspace(0, 1, 101)]
     assert rates[0] == 0
@@ -134,3 +242,22 @@ class TestFit:
         scores = score_clips(trained, clips, MemoryFlow())
         assert scores[["a", "b"]].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-6)
         assert (scores[["a", "b"]].idxmax(axis=1) == scores["label"]).all()
+
+    @pytest.mark.parametrize("mixup", [0.0, 0.4])
+    def test_balanced_classes_train_with_sample_weights(self, mixup):
+        from functools import partial  # noqa: PLC0415
+
+        from hmdb_kedro.models.cnn3d import build_cnn3d  # noqa: PLC0415
+        from hmdb_kedro.training.fit import TrainingSet, fit  # noqa: PLC0415
+
+        values = {"image_size": 16, "window": 4, "window_stride": 1, "filters": [4, 8]}
+        values |= {"epochs": 1, "mixup": mixup, "batch_size": 4}
+        few = TrainingSet(CLIPS.iloc[[0, 1, 2, 4, 6]], CLIPS.iloc[8:], MemoryFlow(), 2)
+        losses = []
+        for class_weights in ("none", "balanced"):
+            params = make("temporal", **values, class_weights=class_weights)
+            build = partial(build_cnn3d, params, num_classes=2, channels=2, seed=3)
+            _, history = fit(build, few, params, seed=3, epoch_log=Epochs())
+            losses.append(history["epochs"][0]["loss"])
+        assert np.isfinite(losses).all()
+        assert losses[0] != losses[1]

@@ -8,6 +8,7 @@ from kedro.io import AbstractDataset, DatasetError
 from hmdb_kedro.artefacts import TrainedModel
 from hmdb_kedro.datasets.keras_model import read_model, sidecar_of
 from hmdb_kedro.errors import UserError
+from hmdb_kedro.params import SpatialParams, TemporalParams, is_saved_backbone
 
 IMAGENET = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
@@ -18,25 +19,43 @@ class Weights:
     def __init__(self, folder: Path):
         self._folder = folder
 
-    def find(self, name: str) -> Path | None:
-        """Return the file of `imagenet` or of a path; None for `none`.
+    def find(self, params: SpatialParams) -> Path | None:
+        """Return the file of weights the spatial stream starts from.
+
+        A saved backbone comes with weights of its own: `imagenet` and `none` leave them alone.
+
+        Returns:
+            The file of `imagenet` or of a path; None where none is needed.
 
         Raises:
-            UserError: It is not there; says what to fetch and where to put it.
+            UserError: It, or the saved backbone, is not there; says what to fetch, and where to
+                put it.
         """
-        if name == "none":
+        name = params.weights
+        if is_saved_backbone(params.backbone):
+            _existing(params.backbone, "spatial.backbone", "a saved .keras backbone")
+            name = "none" if name == "imagenet" else name
+        return self._find(name, params.backbone, "spatial")
+
+    def find_resnet50(self, params: TemporalParams) -> Path | None:
+        """Return the file of RGB weights a temporal ResNet-50 starts from, as `find` does."""
+        return self._find(params.weights, "resnet50", "temporal")
+
+    def _find(self, name: str, backbone: str, model: str) -> Path | None:
+        if name in ("none", "random"):
             return None
         if name != "imagenet":
-            return self._existing(Path(name).expanduser())
-        # Keras keeps what it has downloaded before in a folder of its own.
-        places = [self._folder / IMAGENET, Path("~/.keras/models").expanduser() / IMAGENET]
-        found = next((place for place in places if place.is_file()), None)
+            return _existing(name, f"{model}.weights", "a Keras weights file, `imagenet` or `none`")
+        found = next(
+            (file for folder in self._places for file in _published(folder, backbone)), None
+        )
         if found is None:
+            file = IMAGENET if backbone == "resnet50" else f"{backbone}…notop.h5"
             raise UserError(
-                f"`spatial.weights=imagenet`: {IMAGENET} is not in {self._folder}. Fetch it from "
+                f"`{model}.weights=imagenet`: {file} is not in {self._folder}. Fetch it from "
                 "the releases of keras-applications (storage.googleapis.com/tensorflow/"
-                "keras-applications/resnet) and put it there, or train from scratch with "
-                "--params spatial.weights=none"
+                "keras-applications) and put it there, or train from scratch with "
+                f"--params {model}.weights=none"
             )
         return found
 
@@ -78,13 +97,27 @@ class Weights:
         except DatasetError as error:
             raise UserError(f"`init_from`: {error}") from error
 
-    def _existing(self, path: Path) -> Path:
-        if not path.is_file():
-            raise UserError(
-                f"`spatial.weights`: there is no file {path}. Give `imagenet`, `none` or the path "
-                "of a Keras weights file."
-            )
-        return path
+    @property
+    def _places(self) -> tuple[Path, Path]:
+        # Keras keeps what it has downloaded before in a folder of its own.
+        return self._folder, Path("~/.keras/models").expanduser()
+
+
+def _published(folder: Path, backbone: str) -> list[Path]:
+    """Return the weights without top that keras.applications publishes of a backbone."""
+    if backbone == "resnet50":
+        return [file for file in [folder / IMAGENET] if file.is_file()]
+    start = backbone.lower().replace("_", "")
+    files = sorted(folder.glob("*.h5")) if folder.is_dir() else []
+    names = ((file, file.name.lower().replace("_", "").replace("-", "")) for file in files)
+    return [file for file, name in names if name.startswith(start) and "notop" in name]
+
+
+def _existing(name: str, parameter: str, wanted: str) -> Path:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise UserError(f"`{parameter}`: there is no file {path}. Give the path of {wanted}.")
+    return path
 
 
 class WeightsFolder(AbstractDataset[NoReturn, Weights]):

@@ -5,10 +5,11 @@ import numpy as np
 from keras import layers
 
 from hmdb_kedro.models.seeding import seed_weights
-from hmdb_kedro.params import StackParams
+from hmdb_kedro.params import Cnn3dParams, StackParams
 
-# (scale, offset): 0–255 to ±1, and pixels of displacement as they are.
+# (scale, offset): 0–255 to ±1, differences of ±255 to ±2, and pixels of displacement as they are.
 _RGB_RANGE = (1 / 127.5, -1.0)
+_DIFFERENCE_RANGE = (1 / 127.5, 0.0)
 _FLOW_RANGE = (1.0, 0.0)
 _ORIENTATIONS = 8
 # Successive fields averaged before their directions are told apart: against noise in dark clips.
@@ -31,7 +32,7 @@ def build_cnn3d(params: StackParams, *, num_classes: int, channels: int, seed: i
     Args:
         params: Sizes.
         num_classes: Outputs.
-        channels: 3 for RGB (0–255), 2 for flow (pixels).
+        channels: 3 for RGB (0–255, or differences of ±255), 2 for flow (pixels).
         seed: Of the initial weights.
     """
     size = params.image_size
@@ -39,7 +40,7 @@ def build_cnn3d(params: StackParams, *, num_classes: int, channels: int, seed: i
     if params.architecture == "oriented":
         x, first = _oriented_histograms(inputs), 2
     else:
-        scale, offset = _RGB_RANGE if channels == 3 else _FLOW_RANGE
+        scale, offset = _input_range(params)
         x, first = layers.Rescaling(scale, offset=offset, name="rescale")(inputs), 1
     conv_stage = _plain_stage if params.architecture == "plain" else _compact_stage
     for stage, filters in enumerate(params.filters, start=first):
@@ -71,6 +72,12 @@ def _directions() -> np.ndarray:
     """Return evenly spread unit vectors as a kernel: float32 (1, 1, 1, 2, orientations)."""
     angles = 2 * np.pi * np.arange(_ORIENTATIONS) / _ORIENTATIONS
     return np.stack([np.cos(angles), np.sin(angles)])[None, None, None].astype(np.float32)
+
+
+def _input_range(params: StackParams) -> tuple[float, float]:
+    if not isinstance(params, Cnn3dParams):
+        return _FLOW_RANGE
+    return _DIFFERENCE_RANGE if params.rgb_difference else _RGB_RANGE
 
 
 def _plain_stage(x: keras.KerasTensor, filters: int, stage: int) -> keras.KerasTensor:

@@ -6,12 +6,21 @@ from typing import Any
 import keras
 import numpy as np
 
+# Variables, and the initialisers that draw them.
+_DRAWN = (
+    ("kernel", "kernel"),
+    ("embeddings", "embeddings"),
+    ("kernel", "depthwise"),
+    ("depthwise_kernel", "depthwise"),
+    ("pointwise_kernel", "pointwise"),
+)
+
 
 def seed_weights(model: keras.Model, seed: int) -> None:
     """Draw every initial weight anew from an explicit seed, and seed dropout."""
     for position, layer in enumerate(all_layers(model)):
-        for number, name in enumerate(("kernel", "embeddings")):
-            initializer = getattr(layer, f"{name}_initializer", None)
+        for number, (name, drawn_by) in enumerate(_DRAWN):
+            initializer = getattr(layer, f"{drawn_by}_initializer", None)
             variable = getattr(layer, name, None)
             if initializer is None or variable is None:
                 continue

@@ -165,12 +165,13 @@ def killed_run_id(model: str, inputs: Mapping[str, Any]) -> str | None:
     checkpoint = inputs.get(f"{model}.checkpoint")
     if checkpoint is None:
         return None
-    from hmdb_kedro.training.resume import SELECTION, training_key  # noqa: PLC0415 - imports Keras, as the node has done
+    from hmdb_kedro.training import resume  # noqa: PLC0415 - imports Keras, as the node has done
 
     clip_index, pictures = inputs["clip_index"], inputs[PICTURES[model]]
-    key = training_key(inputs[f"params:{model}"], inputs["params:seed"], clip_index, pictures)
-    state = checkpoint.part(key).part(SELECTION).restore()
-    return None if state is None else state.notes["run_id"]
+    key = resume.training_key(
+        inputs[f"params:{model}"], inputs["params:seed"], clip_index, pictures
+    )
+    return resume.killed_run_id(checkpoint.part(key))
 
 
 def final_metrics(scores: Mapping[str, Any]) -> dict[str, float]:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from hmdb_kedro.training.samples import Pictures, Sampler
+from hmdb_kedro.training.samples import Pictures, ReadsSamples
 from hmdb_kedro.video.augmentation import Augmentation
 
 
@@ -22,7 +22,7 @@ class ClipBatches(keras.utils.PyDataset):
         self,
         clips: pd.DataFrame,
         pictures: Pictures,
-        sampler: Sampler,
+        sampler: ReadsSamples,
         *,
         num_classes: int,
         views: int,
@@ -54,7 +54,7 @@ class ClipBatches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return math.ceil(self.n_samples / self._batch_size)
 
-    def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, batch: int) -> tuple[np.ndarray, ...]:
         first = batch * self._batch_size
         numbers = range(first, min(first + self._batch_size, self.n_samples))
         inputs = np.stack([self._sample(number) for number in numbers])
@@ -77,6 +77,7 @@ class TrainingBatches(ClipBatches):
         augmentation: Augmentation,
         mixup: float,
         seed: int,
+        balanced: bool = False,
         **kwargs: Any,
     ):
         """Prepare as `ClipBatches` does.
@@ -86,10 +87,13 @@ class TrainingBatches(ClipBatches):
             augmentation: How far views vary.
             mixup: Alpha of the Beta distribution (Zhang et al. 2018); 0 mixes nothing.
             seed: Of shuffling, sampling and augmentation.
+            balanced: Items get a third part, sample weights float32 (B,): the mean number of
+                clips a class over the number of the sample's class.
             kwargs: As in `ClipBatches`.
         """
         super().__init__(*args, **kwargs)
         self._augmentation, self._mixup, self._seed = augmentation, mixup, seed
+        self._class_weights = _balancing(self._targets) if balanced else None
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -101,14 +105,20 @@ class TrainingBatches(ClipBatches):
         """Go on to the next epoch: Keras calls this."""
         self.start_epoch(self._epoch + 1)
 
-    def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, batch: int) -> tuple[np.ndarray, ...]:
         numbers = self._order[batch * self._batch_size : (batch + 1) * self._batch_size]
         rngs = [np.random.default_rng([self._seed, self._epoch, number]) for number in numbers]
         inputs = np.stack(
             [self._augmented(number, rng) for number, rng in zip(numbers, rngs, strict=True)]
         )
         targets = self._targets[numbers // self._views]
-        return self._mixed(inputs, targets, rngs[0]) if self._mixup else (inputs, targets)
+        if self._mixup:
+            inputs, targets = self._mixed(inputs, targets, rngs[0])
+        if self._class_weights is None:
+            return inputs, targets
+        # A mixed sample weighs as much of each class as it is of it.
+        sample_weights: np.ndarray = targets @ self._class_weights
+        return inputs, targets, sample_weights
 
     def _augmented(self, number: int, rng: np.random.Generator) -> np.ndarray:
         clip, segment = divmod(int(number), self._views)
@@ -129,3 +139,11 @@ class TrainingBatches(ClipBatches):
             share * inputs + (1 - share) * inputs[other],
             share * targets + (1 - share) * targets[other],
         )
+
+
+def _balancing(targets: np.ndarray) -> np.ndarray:
+    counts = targets.sum(axis=0)
+    # A class without training clips is refused before; here it weighs nothing.
+    weights = np.divide(counts.sum(), len(counts) * counts, where=counts > 0, out=0 * counts)
+    balanced: np.ndarray = weights.astype(np.float32)
+    return balanced

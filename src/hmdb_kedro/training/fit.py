@@ -22,7 +22,7 @@ from hmdb_kedro.training.resume import (
     restore_state,
     state_bytes,
 )
-from hmdb_kedro.training.samples import Pictures, make_augmentation, make_sampler
+from hmdb_kedro.training.samples import Pictures, ReadsSamples, make_augmentation, make_sampler
 from hmdb_kedro.training.watching import (
     Divergence,
     EpochLog,
@@ -44,12 +44,16 @@ class TrainingSet:
         val: The same of the validation part; may be empty.
         pictures: The table the clips are read from.
         num_classes: Classes in all.
+        sampler: Reads the samples; None for the one of the model's parameters.
+        train_samples: Samples a training clip; None for the parameters' `samples_per_clip`.
     """
 
     train: pd.DataFrame
     val: pd.DataFrame
     pictures: Pictures
     num_classes: int
+    sampler: ReadsSamples | None = None
+    train_samples: int | None = None
 
     def with_val(self) -> "TrainingSet":
         """Return the set whose training part takes in the validation part."""
@@ -150,9 +154,10 @@ def _fit(
 def _training_batches(data: TrainingSet, params: TrainParams, seed: int) -> TrainingBatches:
     return TrainingBatches(
         data.train,
-        **_shared(data, params),
+        **_shared(data, params) | {"views": data.train_samples or params.samples_per_clip},
         augmentation=make_augmentation(params),
         mixup=params.mixup,
+        balanced=params.class_weights == "balanced",
         seed=seed,
     )
 
@@ -164,7 +169,7 @@ def _validation_batches(data: TrainingSet, params: TrainParams) -> ClipBatches:
 def _shared(data: TrainingSet, params: TrainParams) -> dict[str, Any]:
     return {
         "pictures": data.pictures,
-        "sampler": make_sampler(params),
+        "sampler": data.sampler or make_sampler(params),
         "num_classes": data.num_classes,
         "views": params.samples_per_clip,
         "batch_size": params.batch_size,

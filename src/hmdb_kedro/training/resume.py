@@ -16,7 +16,7 @@ from hmdb_kedro.params import TrainParams
 
 logger = logging.getLogger(__name__)
 
-SELECTION, REFIT = "selection", "refit"
+SELECTION, REFIT, HEAD = "selection", "refit", "head"
 # What says nothing about the weights that come out.
 _WITHOUT_EFFECT = {"loader_threads", "test_views", "devices"}
 _CLIP_COLUMNS = ["clip_id", "content_hash", "label", "label_id", "partition"]
@@ -88,6 +88,16 @@ def training_key(params: TrainParams, seed: int, clip_index: pd.DataFrame, pictu
     }
     text = json.dumps(depends_on, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def killed_run_id(checkpoint: Checkpoint) -> str | None:
+    """Return the MLflow run in which a training was killed, if it left states."""
+    for place in (checkpoint, checkpoint.part(HEAD)):
+        state = place.part(SELECTION).restore()
+        if state is not None:
+            run_id: str | None = state.notes["run_id"]
+            return run_id
+    return None
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """From a clip's name to one input of a model."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,14 +9,20 @@ import numpy as np
 from hmdb_kedro.params import Cnn3dParams, SpatialParams, StackParams, TemporalParams, TrainParams
 from hmdb_kedro.video.augmentation import (
     Augmentation,
+    View,
     best_reduction,
     centre_view,
     condition_flow,
+    fixed_views,
+    long_side_views,
     random_view,
+    reverse_flow,
     view_flow,
     view_frames,
 )
 from hmdb_kedro.video.sampling import segment_position, window_indices
+
+_REVERSED_SHARE = 0.5
 
 
 class Pictures(Protocol):
@@ -26,6 +33,22 @@ class Pictures(Protocol):
 
     def take(self, clip_id: str, indices: Any, reduce: int = 1) -> np.ndarray:
         """Return the chosen pictures of a clip."""
+
+
+Views = Callable[[int, int], Sequence[View]]
+
+
+class ReadsSamples(Protocol):
+    """What gives batches their samples."""
+
+    def __call__(
+        self,
+        pictures: Pictures,
+        clip_id: str,
+        segment: tuple[int, int],
+        augment: tuple[Augmentation, np.random.Generator] | None = None,
+    ) -> np.ndarray:
+        """Return one sample of a clip: the one of a segment, which of how many."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +62,7 @@ class Sampler:
         image_size: Height and width, in pixels.
         remove_median: See `condition_flow`.
         square_root: See `condition_flow`.
+        difference: RGB: each picture less the one before it (TSN's RGB difference), ±255.
     """
 
     modality: str
@@ -47,6 +71,7 @@ class Sampler:
     image_size: int
     remove_median: bool = False
     square_root: bool = False
+    difference: bool = False
 
     def __call__(
         self,
@@ -55,32 +80,127 @@ class Sampler:
         segment: tuple[int, int],
         augment: tuple[Augmentation, np.random.Generator] | None = None,
     ) -> np.ndarray:
-        """Return one sample: uint8 RGB or float32 flow, ([T,] S, S, C).
+        """Return one sample: uint8 RGB, float32 flow or RGB differences, ([T,] S, S, C).
 
         Args:
             pictures: Where the clip is.
             clip_id: The clip.
             segment: Which of how many equal parts of the clip.
-            augment: In training, how far views vary, and the generator that draws.
+            augment: In training, how far samples vary, and the generator that draws. Without it
+                the middle of the segment is seen through the centre, always the same way.
         """
         n_pictures, height, width = pictures.shape(clip_id)
-        rng = augment[1] if augment else None
-        position = segment_position(*segment, rng)
-        indices = window_indices(n_pictures, self.window, self.window_stride, position)
-        view = random_view(height, width, *augment) if augment else centre_view(height, width)
+        if augment is None:
+            return self.look(pictures, clip_id, segment, centre_view(height, width))
+        augmentation, rng = augment
+        stride = self._jittered(augmentation.stride_jitter, rng)
+        indices = self._indices(n_pictures, stride, segment_position(*segment, rng))
+        view = random_view(height, width, augmentation, rng)
+        is_reversed = augmentation.time_reversal and rng.random() < _REVERSED_SHARE
+        return self._read(pictures, clip_id, indices, view, is_reversed)
+
+    def look(
+        self, pictures: Pictures, clip_id: str, segment: tuple[int, int], view: View
+    ) -> np.ndarray:
+        """Return the sample in the middle of a segment, seen through the given view."""
+        n_pictures = pictures.shape(clip_id)[0]
+        indices = self._indices(n_pictures, self.window_stride, segment_position(*segment))
+        return self._read(pictures, clip_id, indices, view)
+
+    def _jittered(self, jitter: int, rng: np.random.Generator) -> int:
+        if not jitter:
+            return self.window_stride
+        return max(1, self.window_stride + int(rng.integers(-jitter, jitter + 1)))
+
+    def _indices(self, n_pictures: int, stride: int, position: float) -> np.ndarray:
+        return window_indices(n_pictures, self.window + self.difference, stride, position)
+
+    def _read(
+        self,
+        pictures: Pictures,
+        clip_id: str,
+        indices: np.ndarray,
+        view: View,
+        is_reversed: bool = False,
+    ) -> np.ndarray:
         if self.modality == "rgb":
-            reduce = best_reduction(height, width, view, self.image_size)
-            sample = view_frames(pictures.take(clip_id, indices, reduce), view, self.image_size)
+            sample = self._frames(
+                pictures, clip_id, indices[::-1] if is_reversed else indices, view
+            )
         else:
-            sample = view_flow(self._flow(pictures, clip_id, indices), view, self.image_size)
+            flow = pictures.take(clip_id, indices)
+            flow = self._conditioned(reverse_flow(flow) if is_reversed else flow)
+            sample = view_flow(flow, view, self.image_size)
         return sample[0] if self.window == 1 else sample
 
-    def _flow(self, pictures: Pictures, clip_id: str, indices: np.ndarray) -> np.ndarray:
-        return condition_flow(
-            pictures.take(clip_id, indices),
-            remove_median=self.remove_median,
-            square_root=self.square_root,
-        )
+    def _frames(
+        self, pictures: Pictures, clip_id: str, indices: np.ndarray, view: View
+    ) -> np.ndarray:
+        _, height, width = pictures.shape(clip_id)
+        reduce = best_reduction(height, width, view, self.image_size)
+        frames = view_frames(pictures.take(clip_id, indices, reduce), view, self.image_size)
+        return np.diff(frames.astype(np.float32), axis=0) if self.difference else frames
+
+    def _conditioned(self, flow: np.ndarray) -> np.ndarray:
+        return condition_flow(flow, remove_median=self.remove_median, square_root=self.square_root)
+
+
+@dataclass(frozen=True)
+class FixedViews:
+    """Read a clip's views × segments, always the same way; nothing is augmented.
+
+    Sample k is segment k mod `n_segments` in view k div `n_segments`: the first view's segments
+    come first.
+
+    Attributes:
+        sampler: Reads one sample.
+        views: From height and width to the views.
+        n_segments: Equal parts of the clip, of which the middle is taken.
+    """
+
+    sampler: Sampler
+    views: Views
+    n_segments: int
+
+    def __call__(
+        self,
+        pictures: Pictures,
+        clip_id: str,
+        segment: tuple[int, int],
+        augment: tuple[Augmentation, np.random.Generator] | None = None,
+    ) -> np.ndarray:
+        """Return sample `segment[0]`, as `Sampler` does."""
+        view, part = divmod(segment[0], self.n_segments)
+        _, height, width = pictures.shape(clip_id)
+        seen = self.views(height, width)[view]
+        return self.sampler.look(pictures, clip_id, (part, self.n_segments), seen)
+
+
+def read_features(
+    pictures: Pictures,
+    clip_id: str,
+    segment: tuple[int, int],
+    augment: tuple[Augmentation, np.random.Generator] | None = None,
+) -> np.ndarray:
+    """Return sample `segment[0]` of a clip as the cached features of its fixed views."""
+    features: np.ndarray = pictures.take(clip_id, [segment[0]])[0]
+    return features
+
+
+def protocol_sampler(sampler: Sampler, test_views: int, crops: str | int) -> FixedViews:
+    """Return what reads a clip for scoring.
+
+    Args:
+        sampler: Reads one sample.
+        test_views: Views in time, evenly spaced.
+        crops: `centre`, 3 (along the longer side) or 10 (corners, centre and their mirror images).
+    """
+    return FixedViews(sampler, _CROPS[crops], test_views)
+
+
+def count_views(test_views: int, crops: str | int) -> int:
+    """Return a clip's samples when scoring."""
+    return test_views * (1 if crops == "centre" else int(crops))
 
 
 def make_sampler(params: TrainParams) -> Sampler:
@@ -91,11 +211,22 @@ def make_sampler(params: TrainParams) -> Sampler:
         if isinstance(params, TemporalParams):
             square_root = params.magnitude == "sqrt"
             return Sampler("flow", window, stride, size, params.remove_median, square_root)
-        return Sampler("rgb", window, stride, size)
+        difference = isinstance(params, Cnn3dParams) and params.rgb_difference
+        return Sampler("rgb", window, stride, size, difference=difference)
     return Sampler("rgb", 1, 1, size)
 
 
 def make_augmentation(params: TrainParams) -> Augmentation:
-    """Return how far training views vary."""
+    """Return how far training samples vary."""
     colour = params.colour_jitter if isinstance(params, SpatialParams | Cnn3dParams) else 0.0
+    if isinstance(params, StackParams):
+        in_time = (params.time_reversal, params.stride_jitter)
+        return Augmentation(params.crop_scale_min, params.flip, colour, *in_time)
     return Augmentation(params.crop_scale_min, params.flip, colour)
+
+
+_CROPS: dict[str | int, Views] = {
+    "centre": lambda height, width: (centre_view(height, width),),
+    3: long_side_views,
+    10: fixed_views,
+}

@@ -9,7 +9,7 @@ import pandas as pd
 
 from hmdb_kedro.artefacts import TrainedModel
 from hmdb_kedro.training.batches import ClipBatches
-from hmdb_kedro.training.samples import Pictures, Sampler
+from hmdb_kedro.training.samples import Pictures, Sampler, count_views, protocol_sampler
 
 _BATCH_SIZE = 16
 _TIMED_RUNS = 10
@@ -26,11 +26,13 @@ def score_clips(trained: TrainedModel, clips: pd.DataFrame, pictures: Pictures) 
     Returns:
         clip_id, partition, label, then one float32 column a class; rows sum to 1.
     """
-    n_views = trained.preprocessing["test_views"]
+    how = trained.preprocessing
+    crops = how.get("test_crops", "centre")
+    n_views = count_views(how["test_views"], crops)
     batches = ClipBatches(
         clips,
         pictures,
-        Sampler(**trained.preprocessing["sampler"]),
+        protocol_sampler(Sampler(**how["sampler"]), how["test_views"], crops),
         num_classes=len(trained.classes),
         views=n_views,
         batch_size=_BATCH_SIZE,

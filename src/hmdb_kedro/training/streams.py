@@ -1,7 +1,7 @@
 """The steps every model goes through: train, score, say how and at what cost."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -15,12 +15,39 @@ from hmdb_kedro.models.cost import count_gflops, training_memory_mb
 from hmdb_kedro.params import TrainParams
 from hmdb_kedro.training.fit import EpochLog, TrainingSet, fit
 from hmdb_kedro.training.resume import Checkpoint, training_key
-from hmdb_kedro.training.samples import make_sampler
+from hmdb_kedro.training.samples import count_views, make_sampler
 from hmdb_kedro.training.scoring import milliseconds_per_view, score_clips
 from hmdb_kedro.training.warm_start import start_from
 from hmdb_kedro.video.tables import ClipTable
 
 History = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a training begins, and how it is fitted.
+
+    Attributes:
+        checkpoint: Keeps the state after each epoch, and is gone on from.
+        pretrained: Finds the model that `init_from` names.
+        fit_model: `fit`, or what is called as it is.
+    """
+
+    checkpoint: Checkpoint | None = None
+    pretrained: Weights | None = None
+    fit_model: Callable[..., tuple[keras.Model, History]] = fit
+
+    def earlier_model(self, params: TrainParams) -> TrainedModel | None:
+        """Return the model whose weights are the first, if there is one."""
+        return self.pretrained.earlier_model(params.init_from) if self.pretrained else None
+
+    def states(
+        self, params: TrainParams, seed: int, clip_index: pd.DataFrame, pictures: ClipTable
+    ) -> Checkpoint | None:
+        """Return the place of the states of this very training."""
+        if self.checkpoint is None:
+            return None
+        return self.checkpoint.part(training_key(params, seed, clip_index, pictures))
 
 
 def train_model(
@@ -29,8 +56,7 @@ def train_model(
     params: TrainParams,
     seed: int,
     epoch_log: EpochLog,
-    checkpoint: Checkpoint | None = None,
-    pretrained: Weights | None = None,
+    start: Start | None = None,
 ) -> tuple[TrainedModel, History]:
     """Train a model on the training part of the index.
 
@@ -40,8 +66,7 @@ def train_model(
         params: The model's parameters.
         seed: Of shuffling, sampling, augmentation and dropout.
         epoch_log: Takes the figures of each epoch.
-        checkpoint: Keeps the state after each, and is gone on from.
-        pretrained: Finds the model that `init_from` names.
+        start: Where the training begins and how it is fitted; by default anew, by `fit`.
 
     Returns:
         The model and its history; see `fit`.
@@ -53,13 +78,19 @@ def train_model(
     clip_index, pictures = data
     classes = _class_names(clip_index)
     training_set = _training_set(clip_index, pictures, classes)
-    states = checkpoint and checkpoint.part(training_key(params, seed, clip_index, pictures))
-    earlier = pretrained.earlier_model(params.init_from) if pretrained else None
-    start = partial(_started, build, classes, earlier)
-    model, history = fit(start, training_set, params, seed, epoch_log, states)
+    start = start or Start()
+    model, history = start.fit_model(
+        partial(_started, build, classes, start.earlier_model(params)),
+        training_set,
+        params,
+        seed,
+        epoch_log,
+        start.states(params, seed, clip_index, pictures),
+    )
     preprocessing = {
         "sampler": asdict(make_sampler(params)),
         "test_views": params.test_views,
+        "test_crops": params.test_crops,
         "batch_size": params.batch_size,
         "extraction": pictures.settings,
     }
@@ -93,7 +124,7 @@ def evaluate_model(
         "split": split,
         "seed": history["seed"],
         "views": trained.preprocessing["test_views"],
-        "crops": "centre",
+        "crops": trained.preprocessing.get("test_crops", "centre"),
         "sampling": trained.preprocessing["sampler"],
         "versions": {"model": trained.version, pictures.kind: pictures.version},
     }
@@ -115,14 +146,21 @@ def _started(
     return model
 
 
+def training_clips(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:
+    """Return the training and validation clips of known classes that have pictures."""
+    clips = _clips_with_pictures(clip_index, pictures)
+    return clips[clips["partition"].isin(["train", "val"])]
+
+
 def _cost(trained: TrainedModel, history: History) -> dict[str, float]:
-    n_views = trained.preprocessing["test_views"]
+    how = trained.preprocessing
+    n_views = count_views(how["test_views"], how.get("test_crops", "centre"))
     return {
         "parameters": trained.model.count_params(),
         "gflops": count_gflops(trained.model),
         "train_seconds": history["train_seconds"],
         "ms_per_clip": n_views * milliseconds_per_view(trained.model),
-        "memory_mb": training_memory_mb(trained.model, trained.preprocessing["batch_size"]),
+        "memory_mb": training_memory_mb(trained.model, how["batch_size"]),
     }
 
 

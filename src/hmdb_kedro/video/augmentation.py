@@ -1,15 +1,19 @@
 """How a sample looks at a clip: crop, flip and colour, the same for all its pictures.
 
 Crops are squares and never stretched: the aspect ratio can leak the class. Flow obeys physics:
-a horizontal flip negates x, a resize by S / c multiplies every vector by S / c.
+a horizontal flip negates x, a resize by S / c multiplies every vector by S / c, time run backwards
+inverts every field.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 _REDUCTIONS = (8, 4, 2)
+# TSN and the two-stream paper crop 224 of 256 pixels.
+_CORNER_SIDE = 224 / 256
+_INVERSION_STEPS = 5
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -57,13 +61,47 @@ def random_view(
     return View(crop.top, crop.left, crop.side, flip, *map(float, colours))
 
 
+def fixed_views(height: int, width: int) -> tuple[View, ...]:
+    """Return ten views that are always the same: centre, corners and their mirror images.
+
+    The set of the two-stream paper's ten crops (Simonyan & Zisserman 2014), ordered so that any
+    first few of them differ as much as they can: centre, two corners, the centre's mirror image,
+    the other corners, the corners' mirror images. Corners are 224 / 256 of the short side.
+    """
+    centre, *corners = (
+        _crop(height, width, 1.0 if anchor == _ANCHORS[0] else _CORNER_SIDE, *anchor)
+        for anchor in _ANCHORS
+    )
+    top_left, top_right, bottom_left, bottom_right = corners
+    views = (centre, top_left, bottom_right, _mirrored(centre), top_right, bottom_left)
+    return (*views, *map(_mirrored, corners))
+
+
+def long_side_views(height: int, width: int) -> tuple[View, ...]:
+    """Return three full squares along the longer side, which see all of the picture.
+
+    Feichtenhofer et al. 2019 (SlowFast).
+    """
+    return tuple(_crop(height, width, 1.0, place, place) for place in (0.0, 0.5, 1.0))
+
+
 @dataclass(frozen=True)
 class Augmentation:
-    """How far views vary in training."""
+    """How far samples vary in training.
+
+    Attributes:
+        crop_scale_min: Smallest random crop, as a share of the short side.
+        flip: Half of the samples are mirrored.
+        colour_jitter: Strength of brightness, contrast and saturation.
+        time_reversal: Half of the samples run backwards.
+        stride_jitter: By how many steps a window's stride varies.
+    """
 
     crop_scale_min: float
     flip: bool
     colour_jitter: float = 0.0
+    time_reversal: bool = False
+    stride_jitter: int = 0
 
 
 def best_reduction(height: int, width: int, view: View, size: int) -> int:
@@ -109,6 +147,26 @@ def view_flow(flow: np.ndarray, view: View, size: int) -> np.ndarray:
     return viewed
 
 
+def reverse_flow(flow: np.ndarray) -> np.ndarray:
+    """Return the flow of a clip that runs backwards.
+
+    The field from b back to a obeys F_ba(x + F_ab(x)) = -F_ab(x): it is the inverse, not the
+    negative, which stands where the motion began instead of where it ended. Found by fixed-point
+    iteration, F_ba(y) <- -F_ab(y + F_ba(y)) (Chen et al. 2008).
+
+    Args:
+        flow: float32, shape (T, H, W, 2): dx and dy in pixels.
+
+    Returns:
+        The same shape: each field inverted, the last one first.
+    """
+    height, width = flow.shape[1:3]
+    columns, rows = np.meshgrid(
+        np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+    )
+    return np.stack([_inverted(field, columns, rows) for field in flow[::-1]])
+
+
 def condition_flow(flow: np.ndarray, *, remove_median: bool, square_root: bool) -> np.ndarray:
     """Prepare flow for a network: without camera motion, with long vectors compressed.
 
@@ -132,6 +190,23 @@ def _crop(height: int, width: int, side: float, down: float, across: float) -> V
     return View(
         top=down * (1 - side * short / height), left=across * (1 - side * short / width), side=side
     )
+
+
+def _mirrored(view: View) -> View:
+    return replace(view, flip=True)
+
+
+def _inverted(field: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    inverse = -field
+    for _ in range(_INVERSION_STEPS):
+        inverse = -cv2.remap(
+            field,
+            columns + inverse[..., 0],
+            rows + inverse[..., 1],
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    return inverse
 
 
 def _cropped(pictures: np.ndarray, view: View) -> np.ndarray:

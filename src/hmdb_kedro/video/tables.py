@@ -1,4 +1,4 @@
-"""Read access to the `frames` and `flow` tables: from a clip's name to its pictures."""
+"""Read access to the tables of clips: from a clip's name to its pictures or their features."""
 
 import json
 import threading
@@ -14,14 +14,16 @@ from cachetools import LRUCache
 from hmdb_kedro.video.encoding import decode_flow, decode_frame
 
 _KEPT_BYTES = 128 * 2**20
+_KINDS = ("frames", "flow", "features")
 
 
 class ClipTable(Mapping[str, np.ndarray]):
-    """One version of the `frames` or the `flow` table, clip by clip.
+    """One version of the `frames`, the `flow` or a `features` table, clip by clip.
 
-    `table[clip_id]` is a whole clip: uint8 (T, H, W, 3) RGB frames, or float32 (T - 1, H, W, 2)
-    flow in pixels, dx right and dy down. Only clips whose status is ok are listed. Reading is
-    safe from several threads, and a table can be sent to another process.
+    `table[clip_id]` is a whole clip: uint8 (T, H, W, 3) RGB frames, float32 (T - 1, H, W, 2)
+    flow in pixels, dx right and dy down, or float32 (samples, D) features. Only clips whose status
+    is ok are listed. Reading is safe from several threads, and a table can be sent to another
+    process.
     """
 
     def __init__(
@@ -43,8 +45,8 @@ class ClipTable(Mapping[str, np.ndarray]):
 
     @cached_property
     def kind(self) -> str:
-        """`frames` or `flow`."""
-        return "flow" if "flow" in self._dataset.schema.names else "frames"
+        """`frames`, `flow` or `features`."""
+        return next(kind for kind in _KINDS if kind in self._dataset.schema.names)
 
     @property
     def version(self) -> str | None:
@@ -64,7 +66,7 @@ class ClipTable(Mapping[str, np.ndarray]):
         return table.sort_values("clip_id", ignore_index=True)
 
     def shape(self, clip_id: str) -> tuple[int, int, int]:
-        """Return a clip's number of frames or flow fields, their height and their width."""
+        """Return a clip's number of pictures, their height and width; of features, 1 and D."""
         return self._rows[clip_id][1:]
 
     def take(self, clip_id: str, indices: Sequence[int], reduce: int = 1) -> np.ndarray:
@@ -76,7 +78,8 @@ class ClipTable(Mapping[str, np.ndarray]):
             reduce: 1, 2, 4 or 8: RGB frames are decoded at this fraction of their size.
 
         Returns:
-            uint8 (len(indices), H / reduce, W / reduce, 3) or float32 (len(indices), H, W, 2).
+            uint8 (len(indices), H / reduce, W / reduce, 3), float32 (len(indices), H, W, 2) or
+            float32 (len(indices), D).
 
         Raises:
             KeyError: The clip is not in the table.
@@ -107,7 +110,7 @@ class ClipTable(Mapping[str, np.ndarray]):
 
     @property
     def _picture_columns(self) -> list[str]:
-        return ["flow", "bound_px"] if self.kind == "flow" else ["frames"]
+        return ["flow", "bound_px"] if self.kind == "flow" else [self.kind]
 
     def _row(self, clip_id: str) -> Any:
         # Epoch after epoch the same rows are read, which takes as long as decoding them. What fits
@@ -123,6 +126,8 @@ class ClipTable(Mapping[str, np.ndarray]):
     def _decoder(self, row: Any, reduce: int) -> Callable[[Any], np.ndarray]:
         if self.kind == "flow":
             return partial(decode_flow, bound_px=row["bound_px"][0].as_py())
+        if self.kind == "features":
+            return partial(np.frombuffer, dtype=np.float32)
         return partial(decode_frame, reduce=reduce)
 
     @cached_property

@@ -2,17 +2,32 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from hmdb_kedro.pipelines.spatial_training.nodes import train_spatial
+from hmdb_kedro.pipelines.spatial_training.nodes import compute_features, train_spatial
 from hmdb_kedro.training.wiring import score_node
 
 
 def create_pipeline() -> Pipeline:
-    """Train the spatial stream on single frames, then score it."""
+    """Compute the features that are new, train the spatial stream in two phases, score it."""
+    features = Node(
+        compute_features,
+        inputs=[
+            "clip_index",
+            "frames",
+            "features_progress",
+            "pretrained_weights",
+            "params:spatial",
+            "params:seed",
+        ],
+        outputs="features",
+        name="compute_features",
+        confirms="features",
+    )
     train = Node(
         train_spatial,
         inputs=[
             "clip_index",
             "frames",
+            "features",
             "pretrained_weights",
             "params:spatial",
             "params:seed",
@@ -24,7 +39,7 @@ def create_pipeline() -> Pipeline:
         name="train",
     )
     return Pipeline(
-        [train, score_node("frames")],
+        [features, train, score_node("frames")],
         namespace="spatial",
         inputs={"clip_index", "frames", "pretrained_weights", "epoch_log"},
         parameters={"params:spatial", "params:seed", "params:split"},

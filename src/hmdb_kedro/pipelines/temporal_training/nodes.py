@@ -1,19 +1,22 @@
 """Nodes of the temporal_training pipeline."""
 
+from collections.abc import Callable
 from functools import partial
 
+import keras
 import pandas as pd
 
 from hmdb_kedro.artefacts import TrainedModel
 from hmdb_kedro.datasets.checkpoint import CheckpointFiles
 from hmdb_kedro.datasets.weights_folder import Weights
 from hmdb_kedro.models.cnn3d import build_cnn3d
+from hmdb_kedro.models.stacked_flow import build_flow_resnet50
 from hmdb_kedro.params import Cnn3dParams, FlowParams, TemporalParams
 from hmdb_kedro.training.ablation import ShuffledFlow, ZeroFlow
 from hmdb_kedro.training.fit import EpochLog
 from hmdb_kedro.training.samples import Pictures
 from hmdb_kedro.training.scoring import score_clips
-from hmdb_kedro.training.streams import History, scored_clips, train_model
+from hmdb_kedro.training.streams import History, Start, scored_clips, train_model
 from hmdb_kedro.video.clips import ClipFolder
 from hmdb_kedro.video.tables import ClipTable
 
@@ -29,7 +32,8 @@ def train_on_frames(
 ) -> tuple[TrainedModel, History]:
     """Train a 3D CNN on stacked RGB frames."""
     build = partial(build_cnn3d, params, channels=3, seed=seed)
-    return train_model(build, (clip_index, frames), params, seed, epoch_log, checkpoint, pretrained)
+    start = Start(checkpoint, pretrained)
+    return train_model(build, (clip_index, frames), params, seed, epoch_log, start)
 
 
 def train_on_flow(
@@ -41,9 +45,15 @@ def train_on_flow(
     epoch_log: EpochLog,
     checkpoint: CheckpointFiles,
 ) -> tuple[TrainedModel, History]:
-    """Train a 3D CNN on stacked optical flow: the temporal stream."""
-    build = partial(build_cnn3d, params, channels=2, seed=seed)
-    return train_model(build, (clip_index, flow), params, seed, epoch_log, checkpoint, pretrained)
+    """Train a 3D CNN, or a 2D network, on stacked optical flow: the temporal stream."""
+    build: Callable[..., keras.Model]
+    if params.architecture == "resnet50":
+        weights = None if params.init_from else pretrained.find_resnet50(params)
+        build = partial(build_flow_resnet50, params, weights=weights, seed=seed)
+    else:
+        build = partial(build_cnn3d, params, channels=2, seed=seed)
+    start = Start(checkpoint, pretrained)
+    return train_model(build, (clip_index, flow), params, seed, epoch_log, start)
 
 
 def score_without_motion(
