@@ -49,13 +49,12 @@ def build(num_classes, **changes):
 
 
 def train(table, index=INDEX, earlier=None):
-    from hmdb_kedro.training.streams import train_model  # noqa: PLC0415
+    from hmdb_kedro.training.streams import Start, train_model  # noqa: PLC0415
 
     log = Epochs()
     try:
-        return train_model(
-            build, (index, table), small_params(epochs=1), 1, log, pretrained=Finder(earlier)
-        )
+        start = Start(pretrained=Finder(earlier))
+        return train_model(build, (index, table), small_params(epochs=1), 1, log, start)
     except UserError:
         assert log == [], "an epoch was trained first"
         raise

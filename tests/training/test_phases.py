@@ -10,6 +10,7 @@ from kedro.io.core import Version
 from params import make
 
 from hmdb_kedro.datasets import LanceProgress, LanceTable
+from hmdb_kedro.datasets.checkpoint import CheckpointFiles
 from hmdb_kedro.datasets.weights_folder import Weights
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.video.augmentation import centre_view, fixed_views, long_side_views, view_frames
@@ -57,6 +58,19 @@ class Epochs(list):
 
     def log(self, metrics, epoch):
         self.append((epoch, dict(metrics)))
+
+
+class KilledAt(Epochs):
+    """An epoch log in which the process dies."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self._last = epoch
+
+    def log(self, metrics, epoch):
+        super().log(metrics, epoch)
+        if epoch == self._last:
+            raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
@@ -131,12 +145,12 @@ class Stage:
     def features(self):
         return LanceTable(path=self.path).load()
 
-    def train(self, clips=CLIPS, **changes):
+    def train(self, clips=CLIPS, log=None, checkpoint=None, **changes):
         from hmdb_kedro.pipelines.spatial_training.nodes import train_spatial  # noqa: PLC0415
 
-        log = Epochs()
+        log = Epochs() if log is None else log
         inputs = (clips, self.frames, self.features(), Weights(None), self.params(**changes), 1)
-        trained, history = train_spatial(*inputs, log)
+        trained, history = train_spatial(*inputs, log, checkpoint)
         return trained, history, log
 
 
@@ -312,3 +326,18 @@ def test_scores_average_views_and_crops(finished, crops, views):
         seen = np.concatenate([view_frames(pictures, view, SIZE) for view in views(20, 26)])
         expected = trained.model.predict_on_batch(seen.astype(np.float32)).mean(axis=0)
         assert [row.a, row.b] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(("epoch", "name"), [(1, "both"), (4, "refit")])
+def test_a_training_killed_in_either_phase_ends_as_one_left_alone(finished, tmp_path, epoch, name):
+    stage, trainings = finished
+    trained, history, log = trainings[name]
+    changes = {"refit": True} if name == "refit" else {}
+    states, first = CheckpointFiles(tmp_path), KilledAt(epoch)
+    with pytest.raises(KeyboardInterrupt):
+        stage.train(log=first, checkpoint=states, **changes)
+    again, resumed, rest = stage.train(checkpoint=states, **changes)
+    assert resumed["epochs"] == history["epochs"]
+    assert dict([*first, *rest]) == dict(log)
+    for ours, theirs in zip(again.model.get_weights(), trained.model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
