@@ -8,12 +8,59 @@ import pandas as pd
 from hmdb_kedro.errors import UserError
 
 KEYS = ["clip_id", "partition", "label"]
+PARTITIONS = ("val", "test")
 _SHOWN = 5
+# Ten times what float32 probabilities of a thousand classes lose.
+_SUM_TOLERANCE = 1e-3
 
 
 def class_names(scores: pd.DataFrame) -> list[str]:
     """Return the classes, in label_id order."""
     return [name for name in scores.columns if name not in KEYS]
+
+
+def check_scores(model: str, scores: pd.DataFrame) -> None:
+    """Refuse a table that is no table of probabilities.
+
+    Raises:
+        UserError: A column is missing, a clip stands twice, a part is unknown, or a row holds NaN,
+            something negative, or does not sum to 1; it names the model and the first clips.
+    """
+    missing = [name for name in KEYS if name not in scores.columns]
+    if missing:
+        raise UserError(
+            f"Scores of `{model}` lack columns. Received none named {_some(missing)}. Every row "
+            f"is {', '.join(KEYS)}, then a probability a class."
+        )
+    clips = scores["clip_id"]
+    _refuse(model, clips[clips.duplicated()], "stand twice", "Keep one row a clip.")
+    unknown = ~scores["partition"].isin(PARTITIONS)
+    _refuse(model, clips[unknown], "are in neither val nor test", "Score those parts alone.")
+    values = scores[class_names(scores)].to_numpy(dtype=np.float64)
+    not_finite = ~np.isfinite(values).all(axis=1)
+    _refuse(model, clips[not_finite], "hold NaN or infinity", "Score them anew.")
+    sums = values.sum(axis=1)
+    wrong = (values < 0).any(axis=1) | (np.abs(sums - 1) > _SUM_TOLERANCE)
+    first = f", which sums to {sums[wrong][0]:.4g}" if wrong.any() else ""
+    advice = "Give probabilities: a softmax of what the model returns."
+    _refuse(model, clips[wrong], "are no probabilities that sum to 1", advice, first)
+
+
+def sources_of(scores: pd.DataFrame, clip_index: pd.DataFrame) -> np.ndarray:
+    """Return the source video of each row, as the index has it.
+
+    Raises:
+        UserError: The index does not know a clip.
+    """
+    known = clip_index.set_index("clip_id")["source_video"].reindex(scores["clip_id"])
+    unknown = known.index[known.isna()]
+    if len(unknown):
+        raise UserError(
+            "Scores hold clips that `clip_index` does not know, so their source is unknown. "
+            f"Received: {_some(list(unknown))}. Score on the clip_index that is compared on."
+        )
+    sources: np.ndarray = known.to_numpy(dtype=str)
+    return sources
 
 
 def aligned(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -26,8 +73,11 @@ def aligned(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         tables: Scores by model.
 
     Raises:
-        UserError: The models know other classes, share no clip, or disagree on a clip's part.
+        UserError: A table holds no probabilities, or the models know other classes, share no
+            clip, or disagree on a clip's part.
     """
+    for model, scores in tables.items():
+        check_scores(model, scores)
     common = set.intersection(*(set(scores["clip_id"]) for scores in tables.values()))
     ordered = {
         model: scores[scores["clip_id"].isin(common)].sort_values("clip_id", ignore_index=True)
@@ -87,9 +137,15 @@ def _difference(reference: pd.DataFrame, scores: pd.DataFrame) -> str:
 
 
 def _same_rows(reference: pd.DataFrame, scores: pd.DataFrame) -> bool:
-    return [list(row) for row in reference[KEYS].to_numpy()] == [
-        list(row) for row in scores[KEYS].to_numpy()
-    ]
+    return all(np.array_equal(reference[key], scores[key]) for key in KEYS)
+
+
+def _refuse(model: str, clips: "pd.Series[str]", what: str, advice: str, first: str = "") -> None:
+    if len(clips):
+        raise UserError(
+            f"Scores of `{model}`: {len(clips)} clips {what}. Received: "
+            f"{_some(list(clips))}{first}. {advice}"
+        )
 
 
 def _some(names: list[str]) -> str:

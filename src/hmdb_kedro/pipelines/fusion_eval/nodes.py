@@ -1,45 +1,18 @@
-"""Fuse the streams; score, compare and draw all models."""
+"""Score, compare and draw all models."""
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.evaluation.fusion import fit_rule, fuse
 from hmdb_kedro.evaluation.metrics import classification_metrics, confusion_matrix
-from hmdb_kedro.evaluation.scores import KEYS, aligned, class_names, not_scored, part
-from hmdb_kedro.params import TwoStreamParams
+from hmdb_kedro.evaluation.scores import aligned, class_names, not_scored, part
 from hmdb_kedro.reporting.figures import comparison_figure, confusion_figure
-from hmdb_kedro.reporting.tables import COSTS, comparison_table
+from hmdb_kedro.reporting.tables import comparison_table
 
 STREAMS = ("spatial", "temporal")
 FUSED = "two_stream"
-
-
-def fuse_streams(
-    spatial: pd.DataFrame, temporal: pd.DataFrame, params: TwoStreamParams
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Combine the streams' scores by a rule fitted on validation clips.
-
-    Returns:
-        The rule as plain values, with the names of the streams in its order; and the fused
-        scores, a table like theirs.
-    """
-    streams = list(aligned({"spatial": spatial, "temporal": temporal}).values())
-    parts = [part(scores, "val") for scores in streams]
-    rule = fit_rule(params.rule, [probabilities for probabilities, _ in parts], parts[0][1])
-    classes = class_names(streams[0])
-    fused = fuse(rule, [scores[classes].to_numpy() for scores in streams]).astype(np.float32)
-    stored = {"streams": list(STREAMS), "requested": params.rule, "classes": classes}
-    table = streams[0][KEYS].join(pd.DataFrame(fused, columns=classes))
-    return stored | rule.to_json(), table
-
-
-def add_costs(spatial: dict[str, float], temporal: dict[str, float]) -> dict[str, float]:
-    """Return what both streams cost together."""
-    return {name: spatial[name] + temporal[name] for name in COSTS}
 
 
 def evaluate_models(**scores: pd.DataFrame) -> dict[str, dict[str, Any]]:

@@ -5,13 +5,11 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from hmdb_kedro.params import MODELS
+from hmdb_kedro.pipelines.fusion_eval.fusing import add_costs, fit_fusion, fuse_streams
 from hmdb_kedro.pipelines.fusion_eval.nodes import (
     FUSED,
-    STREAMS,
-    add_costs,
     compare_models,
     evaluate_models,
-    fuse_streams,
     plot_confusions,
 )
 
@@ -22,20 +20,22 @@ def create_pipeline(**_: Any) -> Pipeline:
 
 
 def _fusion() -> Pipeline:
-    scores, costs = _entries(STREAMS, "scores"), _entries(STREAMS, "cost")
+    scores, costs = _entries(MODELS, "scores"), _entries(MODELS, "cost")
+    params = {"params": "params:two_stream"}
     nodes = [
         Node(
-            fuse_streams,
-            {**scores, "params": "params:two_stream"},
-            ["fusion", "scores"],
-            name="fuse",
+            fit_fusion,
+            {"clip_index": "clip_index", **params, **scores},
+            ["fusion", "rules"],
+            name="fit",
         ),
-        Node(add_costs, costs, "cost", name="add_costs"),
+        Node(fuse_streams, {"fusion": "fusion", **scores}, "scores", name="fuse"),
+        Node(add_costs, {**params, **costs}, "cost", name="add_costs"),
     ]
     return Pipeline(
         nodes,
         namespace=FUSED,
-        inputs={*scores.values(), *costs.values()},
+        inputs={"clip_index", *scores.values(), *costs.values()},
         parameters={"params:two_stream"},
     )
 
