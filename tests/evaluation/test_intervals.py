@@ -170,3 +170,21 @@ def test_the_order_of_clips_and_the_names_of_sources_play_no_part(seed):
         strict=True,
     ):
         assert (one.low, one.high) == pytest.approx((other.low, other.high))
+
+
+def test_a_column_among_some_clips_is_as_if_there_were_no_others():
+    rng = np.random.default_rng(0)
+    sources, values = np.repeat(np.arange(90), 3), rng.normal(size=(270, 1))
+    hits = (values > 0).astype(float)
+    for last in (20, 60):  # t, bootstrap
+        among = sources < last
+        (few,) = mean_intervals(
+            values, Clusters.of(sources), draws=5000, seed=0, among=among[:, None]
+        )
+        (alone,) = mean_intervals(values[among], Clusters.of(sources[among]), draws=5000, seed=0)
+        assert (few.n_clips, few.n_sources) == (3 * last, last)
+        assert few.estimate == pytest.approx(alone.estimate)
+        assert (few.low, few.high) == pytest.approx((alone.low, alone.high), abs=0.02)
+        (part,) = share_intervals(hits, Clusters.of(sources), among[:, None])
+        (whole,) = share_intervals(hits[among], Clusters.of(sources[among]))
+        assert (part.low, part.high) == pytest.approx((whole.low, whole.high))

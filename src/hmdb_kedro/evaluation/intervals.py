@@ -4,7 +4,9 @@ Clips of one source resemble one another, so that 1,530 clips say less than 1,53
 would. Everything here treats the sources as drawn at random, and a source's clips as one draw.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -48,7 +50,12 @@ class Interval:
 
 
 def mean_intervals(
-    values: np.ndarray, clusters: Clusters, *, draws: int, seed: int
+    values: np.ndarray,
+    clusters: Clusters,
+    *,
+    draws: int,
+    seed: int,
+    among: np.ndarray | None = None,
 ) -> list[Interval]:
     """Return the mean over clips of each column, with an interval by source.
 
@@ -62,27 +69,24 @@ def mean_intervals(
         clusters: The sources of the N clips.
         draws: Of the bootstrap.
         seed: Of the bootstrap; columns share their draws.
+        among: bool, shape (N, K): the clips each column is the mean of, at least one; None for
+            all.
     """
-    n_sources = len(clusters)
-    if n_sources < FEWEST_SOURCES:
-        means = values.mean(axis=0)
-        return [_without(float(mean), clusters) for mean in means]
-    sums = clusters.sums(values)
-    means = sums.sum(axis=0) / clusters.n_clips
-    if n_sources < SOURCES_FOR_BOOTSTRAP:
-        method: Method = "t"
-        reach = t.ppf((1 + LEVEL) / 2, n_sources - 1) * jackknife_errors(sums, clusters)
-        lows, highs = means - reach, means + reach
-    else:
-        method = "bootstrap"
-        lows, highs = _bootstrapped(sums, clusters, draws, seed)
-    return [
-        Interval(float(mean), float(low), float(high), method, clusters.n_clips, n_sources)
-        for mean, low, high in zip(means, lows, highs, strict=True)
-    ]
+    table = _Sums.of(values, clusters, among)
+    lows, highs = np.full((2, len(table.means)), np.nan)
+    few = (table.n_sources >= FEWEST_SOURCES) & (table.n_sources < SOURCES_FOR_BOOTSTRAP)
+    many = table.n_sources >= SOURCES_FOR_BOOTSTRAP
+    reach = _t_quantiles(table.n_sources[few]) * table.take(few).errors()
+    lows[few], highs[few] = table.means[few] - reach, table.means[few] + reach
+    if many.any():
+        lows[many], highs[many] = _bootstrapped(table.take(many), clusters, draws, seed)
+    methods: list[Method] = ["bootstrap" if found else "t" for found in many]
+    return _intervals(table, lows, highs, methods)
 
 
-def share_intervals(hits: np.ndarray, clusters: Clusters) -> list[Interval]:
+def share_intervals(
+    hits: np.ndarray, clusters: Clusters, among: np.ndarray | None = None
+) -> list[Interval]:
     """Return the share of each column, with Wilson's interval for clips drawn by source.
 
     The number of clips is divided by the design effect: by how much the variance between sources
@@ -93,56 +97,86 @@ def share_intervals(hits: np.ndarray, clusters: Clusters) -> list[Interval]:
     Args:
         hits: float, shape (N, K), between 0 and 1.
         clusters: The sources of the N clips.
+        among: bool, shape (N, K): the clips each column is the share of; None for all.
     """
-    n_clips, n_sources = clusters.n_clips, len(clusters)
-    if n_sources < FEWEST_SOURCES:
-        return [_without(float(mean), clusters) for mean in hits.mean(axis=0)]
-    sums = clusters.sums(hits)
-    shares = sums.sum(axis=0) / n_clips
-    # Where all clips agree the data tell no design effect: as if each source were one clip.
-    of_one = shares * (1 - shares) / n_clips
-    alike = n_clips / n_sources
-    effects = np.where(
-        of_one > 0, jackknife_errors(sums, clusters) ** 2 / np.where(of_one > 0, of_one, 1), alike
-    )
-    lows, highs = _wilson(shares, n_clips / np.maximum(effects, 1), n_sources)
-    return [
-        Interval(float(share), float(low), float(high), "wilson", n_clips, n_sources)
-        for share, low, high in zip(shares, lows, highs, strict=True)
-    ]
+    table = _Sums.of(hits, clusters, among)
+    enough = table.n_sources >= FEWEST_SOURCES
+    lows, highs = np.full((2, len(table.means)), np.nan)
+    lows[enough], highs[enough] = _wilson(table.take(enough))
+    methods: list[Method] = ["wilson"] * len(table.means)
+    return _intervals(table, lows, highs, methods)
 
 
-def jackknife_errors(sums: np.ndarray, clusters: Clusters) -> np.ndarray:
+def standard_errors(values: np.ndarray, clusters: Clusters) -> np.ndarray:
     """Return the standard error of each column's mean over clips, leaving out source by source.
 
     Args:
-        sums: float, shape (G, K), G >= 2: what `Clusters.sums` returns.
-        clusters: The G sources.
+        values: float, shape (N, K).
+        clusters: The sources of the N clips, at least 2.
     """
-    total, n_clips, n_sources = sums.sum(axis=0), clusters.n_clips, len(clusters)
-    without = (total - sums) / (n_clips - clusters.sizes)[:, None]
-    spread = ((without - total / n_clips) ** 2).sum(axis=0)
-    errors: np.ndarray = np.sqrt((n_sources - 1) / n_sources * spread)
-    return errors
+    return _Sums.of(values, clusters, None).errors()
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums by source of K columns: `sums` and `sizes` have the shape (G, K)."""
+
+    sums: np.ndarray
+    sizes: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray, clusters: Clusters, among: np.ndarray | None) -> "_Sums":
+        if among is None:
+            sizes = np.broadcast_to(clusters.sizes[:, None], (len(clusters), values.shape[1]))
+            return cls(clusters.sums(values), sizes.astype(np.float64))
+        return cls(clusters.sums(values * among), clusters.sums(among.astype(np.float64)))
+
+    @cached_property
+    def n_clips(self) -> np.ndarray:
+        return np.asarray(self.sizes.sum(axis=0))
+
+    @cached_property
+    def n_sources(self) -> np.ndarray:
+        return np.asarray((self.sizes > 0).sum(axis=0))
+
+    @cached_property
+    def means(self) -> np.ndarray:
+        return np.asarray(self.sums.sum(axis=0) / self.n_clips)
+
+    def take(self, columns: np.ndarray) -> "_Sums":
+        return _Sums(self.sums[:, columns], self.sizes[:, columns])
+
+    def errors(self) -> np.ndarray:
+        """Return the jackknife's standard errors; a source without a clip moves nothing."""
+        without = (self.sums.sum(axis=0) - self.sums) / (self.n_clips - self.sizes)
+        spread = ((without - self.means) ** 2).sum(axis=0)
+        return np.asarray(np.sqrt((self.n_sources - 1) / self.n_sources * spread))
 
 
 def _bootstrapped(
-    sums: np.ndarray, clusters: Clusters, draws: int, seed: int
+    table: _Sums, clusters: Clusters, draws: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    sizes = clusters.sizes.astype(np.float64)[:, None]
     means = np.concatenate(
-        [(drawn @ sums) / (drawn @ sizes) for drawn in clusters.resampled(draws, seed)]
+        [(drawn @ table.sums) / (drawn @ table.sizes) for drawn in clusters.resampled(draws, seed)]
     )
-    n_sources = len(clusters)
-    widened = np.sqrt(n_sources / (n_sources - 1)) * t.ppf((1 + LEVEL) / 2, n_sources - 1)
-    lows, highs = np.quantile(means, [norm.cdf(-widened), norm.cdf(widened)], axis=0)
+    n_sources = table.n_sources
+    widened = np.sqrt(n_sources / (n_sources - 1)) * _t_quantiles(n_sources)
+    ends = [
+        np.quantile(column, norm.cdf([-reach, reach]))
+        for column, reach in zip(means.T, widened, strict=True)
+    ]
+    lows, highs = np.transpose(ends)
     return lows, highs
 
 
-def _wilson(
-    shares: np.ndarray, n_effective: np.ndarray, n_sources: int
-) -> tuple[np.ndarray, np.ndarray]:
-    quantile = t.ppf((1 + LEVEL) / 2, n_sources - 1)
+def _wilson(table: _Sums) -> tuple[np.ndarray, np.ndarray]:
+    shares, n_clips = table.means, table.n_clips
+    of_one = shares * (1 - shares) / n_clips
+    # Where all clips agree the data tell no design effect: as if each source were one clip.
+    effects = n_clips / table.n_sources
+    varied = of_one > 0
+    effects[varied] = np.maximum(table.errors()[varied] ** 2 / of_one[varied], 1)
+    n_effective, quantile = n_clips / effects, _t_quantiles(table.n_sources)
     weight = quantile**2 / n_effective
     centre = (shares + weight / 2) / (1 + weight)
     reach = quantile * np.sqrt(shares * (1 - shares) / n_effective + weight / (4 * n_effective))
@@ -150,9 +184,25 @@ def _wilson(
     return np.maximum(centre - reach, 0), np.minimum(centre + reach, 1)
 
 
-def _without(estimate: float, clusters: Clusters) -> Interval:
+def _t_quantiles(n_sources: np.ndarray) -> np.ndarray:
+    return np.asarray(t.ppf((1 + LEVEL) / 2, n_sources - 1))
+
+
+def _intervals(
+    table: _Sums, lows: np.ndarray, highs: np.ndarray, methods: Sequence[Method]
+) -> list[Interval]:
+    rows = zip(table.means, table.n_clips, table.n_sources, lows, highs, methods, strict=True)
+    return [
+        _without(float(mean), int(n_clips), int(n_sources))
+        if np.isnan(low)
+        else Interval(float(mean), float(low), float(high), method, int(n_clips), int(n_sources))
+        for mean, n_clips, n_sources, low, high, method in rows
+    ]
+
+
+def _without(estimate: float, n_clips: int, n_sources: int) -> Interval:
     reason = (
-        f"{len(clusters)} source videos are too few for an interval; {FEWEST_SOURCES} are needed. "
+        f"{n_sources} source videos are too few for an interval; {FEWEST_SOURCES} are needed. "
         "Pool the test parts of several splits"
     )
-    return Interval(estimate, None, None, None, clusters.n_clips, len(clusters), reason)
+    return Interval(estimate, None, None, None, n_clips, n_sources, reason)

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from hmdb_kedro.evaluation.clusters import Clusters, random_signs
-from hmdb_kedro.evaluation.intervals import Interval, jackknife_errors, mean_intervals
+from hmdb_kedro.evaluation.intervals import Interval, mean_intervals, standard_errors
 
 ALPHA = 0.05
 # Normal quantiles of a two-sided 5 % and of a power of 80 %.
@@ -175,7 +175,7 @@ def design_effect(values: np.ndarray, clusters: Clusters) -> float | None:
     independent = values.var() / clusters.n_clips
     if independent == 0:
         return 1.0
-    error = jackknife_errors(clusters.sums(values[:, None]), clusters)[0]
+    error = standard_errors(values[:, None], clusters)[0]
     return max(1.0, float(error**2 / independent))
 
 
