@@ -213,6 +213,7 @@ class RootParams(Params):
     data_root: str | None = None
     raw_videos_dir: str | None = None
     raw_splits_dir: str | None = None
+    external_scores_dir: str | None = None
 
 
 def check_parameters(parameters: dict[str, Any]) -> RootParams:

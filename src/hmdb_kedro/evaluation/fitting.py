@@ -17,6 +17,7 @@ from hmdb_kedro.evaluation.fusion import (
     RULES,
     FusionRule,
     LinearMargins,
+    RuleName,
     fuse,
     known_rule,
     safe_log,
@@ -47,6 +48,7 @@ class Candidate:
     """A rule that validation could choose.
 
     Attributes:
+        asked: The rule that was asked for; `rule` says why it fell back where it did.
         rule: Fitted on all validation clips.
         with_temperature: Whether a temperature a stream was asked for.
         val_log_loss: In nats, on validation clips the rule was not fitted on (by source, five
@@ -54,6 +56,7 @@ class Candidate:
         val_top1: Accuracy on the same.
     """
 
+    asked: RuleName
     rule: FusionRule
     with_temperature: bool
     val_log_loss: float | None
@@ -139,7 +142,7 @@ def fit_candidates(
                     held_out[left] = fuse(trial, [p[left] for p in val_probabilities])
                 loss = log_loss(held_out, val_labels)
                 top1 = top_k_accuracy(held_out, val_labels, 1)
-            candidates.append(Candidate(rule, with_temperature, loss, top1))
+            candidates.append(Candidate(name, rule, with_temperature, loss, top1))
     return candidates
 
 

@@ -97,7 +97,8 @@ def share_intervals(
     Args:
         hits: float, shape (N, K), between 0 and 1.
         clusters: The sources of the N clips.
-        among: bool, shape (N, K): the clips each column is the share of; None for all.
+        among: bool, shape (N, K): the clips each column is the share of; or their weights, float
+            with a sum of N; None for all.
     """
     table = _Sums.of(hits, clusters, among)
     enough = table.n_sources >= FEWEST_SOURCES
@@ -181,7 +182,8 @@ def _wilson(table: _Sums) -> tuple[np.ndarray, np.ndarray]:
     centre = (shares + weight / 2) / (1 + weight)
     reach = quantile * np.sqrt(shares * (1 - shares) / n_effective + weight / (4 * n_effective))
     reach = reach / (1 + weight)
-    return np.maximum(centre - reach, 0), np.minimum(centre + reach, 1)
+    # Rounding must not leave the share itself outside.
+    return np.clip(centre - reach, 0, shares), np.clip(centre + reach, shares, 1)
 
 
 def _t_quantiles(n_sources: np.ndarray) -> np.ndarray:
@@ -193,9 +195,9 @@ def _intervals(
 ) -> list[Interval]:
     rows = zip(table.means, table.n_clips, table.n_sources, lows, highs, methods, strict=True)
     return [
-        _without(float(mean), int(n_clips), int(n_sources))
+        _without(float(mean), round(n_clips), int(n_sources))
         if np.isnan(low)
-        else Interval(float(mean), float(low), float(high), method, int(n_clips), int(n_sources))
+        else Interval(float(mean), float(low), float(high), method, round(n_clips), int(n_sources))
         for mean, n_clips, n_sources, low, high, method in rows
     ]
 

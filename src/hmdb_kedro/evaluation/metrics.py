@@ -5,6 +5,7 @@ probability k / t, so that no class gains by its position and uniform probabilit
 """
 
 import numpy as np
+from scipy.cluster.hierarchy import leaves_list, linkage
 
 # Probabilities below this count as this much in a logarithm.
 FLOOR = 1e-12
@@ -111,6 +112,27 @@ def confusion_matrix(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarra
     counts = np.zeros((probabilities.shape[1], probabilities.shape[1]))
     np.add.at(counts, labels, is_top / is_top.sum(axis=1, keepdims=True))
     return counts
+
+
+def order_by_confusion(counts: np.ndarray) -> np.ndarray:
+    """Return an order of the classes in which those that are confused stand side by side.
+
+    The leaves of a tree that joins the most confused classes first (average linkage), turned so
+    that neighbours are as close as the tree allows (Bar-Joseph et al. 2001).
+
+    Args:
+        counts: float, shape (C, C): what `confusion_matrix` returns.
+
+    Returns:
+        int, shape (C,): positions of classes.
+    """
+    if len(counts) < 3:
+        return np.arange(len(counts))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    distances = 1 - (shares + shares.T) / 2
+    condensed = distances[np.triu_indices(len(counts), 1)]
+    order: np.ndarray = leaves_list(linkage(condensed, "average", optimal_ordering=True))
+    return order
 
 
 def _checked(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

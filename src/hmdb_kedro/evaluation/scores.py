@@ -1,6 +1,6 @@
 """Score tables: clip_id, partition and label, then one column of probabilities a class."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,8 @@ from hmdb_kedro.errors import UserError
 
 KEYS = ["clip_id", "partition", "label"]
 PARTITIONS = ("val", "test")
+STACKED = ["model", "kind", "source_video"]
+MEASURED, EXTERNAL, BASELINE = "measured", "external", "baseline"
 _SHOWN = 5
 # Ten times what float32 probabilities of a thousand classes lose.
 _SUM_TOLERANCE = 1e-3
@@ -29,8 +31,8 @@ def check_scores(model: str, scores: pd.DataFrame) -> None:
     missing = [name for name in KEYS if name not in scores.columns]
     if missing:
         raise UserError(
-            f"Scores of `{model}` lack columns. Received none named {_some(missing)}. Every row "
-            f"is {', '.join(KEYS)}, then a probability a class."
+            f"Scores of `{model}` lack columns. Received none named {list_some(missing)}. Every "
+            f"row is {', '.join(KEYS)}, then a probability a class."
         )
     clips = scores["clip_id"]
     _refuse(model, clips[clips.duplicated()], "stand twice", "Keep one row a clip.")
@@ -57,7 +59,7 @@ def sources_of(scores: pd.DataFrame, clip_index: pd.DataFrame) -> np.ndarray:
     if len(unknown):
         raise UserError(
             "Scores hold clips that `clip_index` does not know, so their source is unknown. "
-            f"Received: {_some(list(unknown))}. Score on the clip_index that is compared on."
+            f"Received: {list_some(list(unknown))}. Score on the clip_index that is compared on."
         )
     sources: np.ndarray = known.to_numpy(dtype=str)
     return sources
@@ -97,6 +99,45 @@ def aligned(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return ordered
 
 
+def stacked(
+    tables: Mapping[str, pd.DataFrame], kinds: Mapping[str, str], sources: Mapping[str, str]
+) -> pd.DataFrame:
+    """Put the scores of several models below one another.
+
+    Args:
+        tables: Scores by model.
+        kinds: What a model is: measured, external or baseline.
+        sources: Source video by clip.
+
+    Returns:
+        model, kind, source_video, then the columns of scores.
+    """
+    parts = [
+        table.assign(model=model, kind=kinds[model], source_video=table["clip_id"].map(sources))
+        for model, table in tables.items()
+    ]
+    columns = [*STACKED, *parts[0].columns.drop(STACKED)]
+    return pd.concat([found[columns] for found in parts], ignore_index=True)
+
+
+def unstacked(
+    stack: pd.DataFrame, kinds: Collection[str] = (MEASURED, EXTERNAL)
+) -> dict[str, pd.DataFrame]:
+    """Return the scores of each model of the kinds, in the order they were stacked in."""
+    chosen = stack[stack["kind"].isin(kinds)]
+    return {
+        str(model): rows.drop(columns=STACKED).reset_index(drop=True)
+        for model, rows in chosen.groupby("model", sort=False)
+    }
+
+
+def sources_of_test(stack: pd.DataFrame) -> np.ndarray:
+    """Return the source video of each test clip, in the order of every model's rows."""
+    rows = stack[(stack["model"] == stack["model"].iloc[0]) & (stack["partition"] == "test")]
+    sources: np.ndarray = rows["source_video"].to_numpy(dtype=str)
+    return sources
+
+
 def not_scored(tables: Mapping[str, pd.DataFrame]) -> dict[str, list[str]]:
     """Return by model the clips that it has no score of and another model has."""
     found = {model: set(scores["clip_id"]) for model, scores in tables.items()}
@@ -120,9 +161,15 @@ def part(scores: pd.DataFrame, partition: str) -> tuple[np.ndarray, np.ndarray]:
         unknown = sorted(set(rows["label"]) - set(classes))
         raise UserError(
             "Scores hold clips of classes the model was not trained on. Received: "
-            f"{_some(unknown)}. Train it on the clip_index it is scored on."
+            f"{list_some(unknown)}. Train it on the clip_index it is scored on."
         )
     return rows[classes].to_numpy(dtype=np.float64), labels.astype(np.int64)
+
+
+def list_some(names: list[str]) -> str:
+    """Name the first few, and say how many more there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _difference(reference: pd.DataFrame, scores: pd.DataFrame) -> str:
@@ -130,7 +177,7 @@ def _difference(reference: pd.DataFrame, scores: pd.DataFrame) -> str:
     classes, known = class_names(scores), class_names(reference)
     if classes != known:
         apart = sorted(set(classes) ^ set(known))
-        return f"classes {_some(apart)}" if apart else "the order of classes"
+        return f"classes {list_some(apart)}" if apart else "the order of classes"
     if reference.empty:
         return "no clip in common"
     return "" if _same_rows(reference, scores) else "the partition or label of some clips"
@@ -144,10 +191,5 @@ def _refuse(model: str, clips: "pd.Series[str]", what: str, advice: str, first: 
     if len(clips):
         raise UserError(
             f"Scores of `{model}`: {len(clips)} clips {what}. Received: "
-            f"{_some(list(clips))}{first}. {advice}"
+            f"{list_some(list(clips))}{first}. {advice}"
         )
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -1,14 +1,26 @@
 """Combine the streams by a rule that validation clips fit, and choose where asked to."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from hmdb_kedro.evaluation.clusters import Clusters
 from hmdb_kedro.evaluation.fitting import choose, fit_candidates
 from hmdb_kedro.evaluation.fusion import FusionRule, fuse
-from hmdb_kedro.evaluation.scores import KEYS, aligned, class_names, part, sources_of
+from hmdb_kedro.evaluation.intervals import share_intervals
+from hmdb_kedro.evaluation.metrics import classification_metrics, top_k_hits
+from hmdb_kedro.evaluation.scores import (
+    KEYS,
+    aligned,
+    class_names,
+    part,
+    sources_of,
+    sources_of_test,
+    unstacked,
+)
 from hmdb_kedro.params import TwoStreamParams
 
 logger = logging.getLogger(__name__)
@@ -75,3 +87,43 @@ def add_costs(params: TwoStreamParams, **costs: dict[str, float]) -> dict[str, f
         name: (max if name in _LARGEST_COUNTS else sum)(cost[name] for cost in found)
         for name in common
     }
+
+
+def judge_rules(
+    rules: dict[str, Any], fusion: dict[str, Any], compared_scores: pd.DataFrame
+) -> pd.DataFrame:
+    """Return how every rule does on test clips; the one at work was chosen before.
+
+    Returns:
+        A row a rule, with and without temperatures: rule (asked for), at_work (another where it
+        fell back), temperature, is_chosen, val_log_loss and val_top1 (on folds it was not fitted
+        on), top1 with top1_low and top1_high, mean_class_accuracy, log_loss, ece, fallback.
+    """
+    tables = unstacked(compared_scores)
+    parts = [part(tables[stream], "test") for stream in rules["streams"]]
+    probabilities, labels = [found for found, _ in parts], parts[0][1]
+    clusters = Clusters.of(sources_of_test(compared_scores))
+    chosen = replace(FusionRule.from_json(fusion), fallback=None)
+    rows: list[dict[str, Any]] = []
+    for found in rules["rules"]:
+        rule = FusionRule.from_json(found["rule"])
+        fused = fuse(rule, probabilities)
+        metrics = classification_metrics(fused, labels)
+        (top1,) = share_intervals(top_k_hits(fused, labels, 1)[:, None], clusters)
+        is_first = not any(row["is_chosen"] for row in rows)
+        rows.append(
+            {
+                "rule": found["asked"],
+                "at_work": rule.name,
+                "temperature": found["with_temperature"],
+                "is_chosen": is_first and replace(rule, fallback=None) == chosen,
+                "val_log_loss": found["val_log_loss"],
+                "val_top1": found["val_top1"],
+                "top1": top1.estimate,
+                "top1_low": top1.low,
+                "top1_high": top1.high,
+                **{name: metrics[name] for name in ("mean_class_accuracy", "log_loss", "ece")},
+                "fallback": rule.fallback,
+            }
+        )
+    return pd.DataFrame(rows)
