@@ -4,12 +4,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.evaluation import BENCHMARKS as EVALUATION
 from benchmarks.extraction import BENCHMARKS as EXTRACTION
 from benchmarks.measure import Benchmark, keep, show
 from benchmarks.startup import BENCHMARKS as STARTUP
 
 RESULTS = Path("data/08_reporting/benchmarks")
-BENCHMARKS: dict[str, Benchmark] = {**EXTRACTION, **STARTUP}
+BENCHMARKS: dict[str, Benchmark] = {**EVALUATION, **EXTRACTION, **STARTUP}
 
 
 def main(names: list[str]) -> int:

@@ -168,7 +168,7 @@ class TestSvm:
         streams, labels = two_streams(5, n=200)
         rule = fit_rule("svm", streams, labels)
         features = np.concatenate([s / np.linalg.norm(s, axis=1)[:, None] for s in streams], axis=1)
-        reference = LinearSVC(C=1.0, dual=True, random_state=0, max_iter=10_000)
+        reference = LinearSVC(C=1.0, dual="auto", tol=1e-7, random_state=0)
         reference.fit(features, labels)
         fused = fuse(rule, streams)
         assert (fused.argmax(axis=1) == reference.predict(features)).all()

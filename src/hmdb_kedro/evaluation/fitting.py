@@ -5,6 +5,7 @@ Nothing here sees a test clip.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,8 @@ _SVM_COST = 1.0
 _LOG_SPREAD = 0.5
 _LOG_BOUND = 5.0
 _EQUAL = 1e-9
+
+Fold = tuple[np.ndarray, np.ndarray]  # positions of the clips that are kept, and left out
 
 
 @dataclass(frozen=True)
@@ -129,19 +132,10 @@ def fit_candidates(
     for with_temperature in (False, True):
         for name in RULES:
             rule = fit_rule(name, val_probabilities, val_labels, temperature=with_temperature)
-            loss, top1 = None, None
-            if folds:
-                held_out = np.empty_like(val_probabilities[0], dtype=np.float64)
-                for kept, left in folds:
-                    trial = fit_rule(
-                        name,
-                        [p[kept] for p in val_probabilities],
-                        val_labels[kept],
-                        temperature=with_temperature,
-                    )
-                    held_out[left] = fuse(trial, [p[left] for p in val_probabilities])
-                loss = log_loss(held_out, val_labels)
-                top1 = top_k_accuracy(held_out, val_labels, 1)
+            judge = _held_out_svm if name == "svm" else partial(_held_out, name)
+            fused = judge(val_probabilities, val_labels, with_temperature, folds)
+            loss = None if fused is None else log_loss(fused, val_labels)
+            top1 = None if fused is None else top_k_accuracy(fused, val_labels, 1)
             candidates.append(Candidate(name, rule, with_temperature, loss, top1))
     return candidates
 
@@ -169,6 +163,53 @@ def choose(
         return rule
     reason = f"auto chooses from {CLIPS_FOR_CHOICE} validation clips on, and there are {n_val}"
     return replace(rule, fallback="; ".join(filter(None, [reason, rule.fallback])))
+
+
+def _held_out(
+    name: str,
+    probabilities: Sequence[np.ndarray],
+    labels: np.ndarray,
+    with_temperature: bool,
+    folds: Sequence[Fold],
+) -> np.ndarray | None:
+    """Fuse each fold by a rule fitted on the others; nothing without folds."""
+    if not folds:
+        return None
+    fused = np.empty_like(probabilities[0], dtype=np.float64)
+    for kept, left in folds:
+        others = [stream[kept] for stream in probabilities]
+        rule = fit_rule(name, others, labels[kept], temperature=with_temperature)
+        fused[left] = fuse(rule, [stream[left] for stream in probabilities])
+    return fused
+
+
+def _held_out_svm(
+    probabilities: Sequence[np.ndarray],
+    labels: np.ndarray,
+    with_temperature: bool,
+    folds: Sequence[Fold],
+) -> np.ndarray | None:
+    """Do the same for the SVM, with one fit a fold: the scale comes from the other folds' margins.
+
+    Nothing where a fold leaves no clip of a class to fit on.
+    """
+    n_classes = probabilities[0].shape[1]
+    if not folds or any(len(np.unique(labels[kept])) < n_classes for kept, _ in folds):
+        return None
+    margins, fused = np.empty((2, len(labels), n_classes))
+    for kept, left in folds:
+        temperatures = (
+            [fit_temperature(stream[kept], labels[kept]) for stream in probabilities]
+            if with_temperature
+            else [1.0] * len(probabilities)
+        )
+        streams = [temper(*pair) for pair in zip(probabilities, temperatures, strict=True)]
+        features = svm_features(np.stack(streams))
+        part = _linear(features[kept], labels[kept], n_classes, scale=1.0)
+        margins[left] = svm_margins(part, features[left])
+    for kept, left in folds:
+        fused[left] = softmax(_fitted_scale(margins[kept], labels[kept]) * margins[left])
+    return fused
 
 
 def _lack(name: str, probabilities: Sequence[np.ndarray], labels: np.ndarray) -> str | None:
@@ -239,7 +280,7 @@ def _fitted_svm(streams: np.ndarray, labels: np.ndarray) -> LinearMargins:
 def _linear(
     features: np.ndarray, labels: np.ndarray, n_classes: int, scale: float
 ) -> LinearMargins:
-    model = LinearSVC(C=_SVM_COST, dual=True, random_state=0, max_iter=10_000)
+    model = LinearSVC(C=_SVM_COST, dual="auto", tol=1e-7, random_state=0, max_iter=10_000)
     model.fit(features, labels)
     coefficients, intercepts = model.coef_, model.intercept_
     if n_classes == 2:  # scikit-learn keeps one margin for two classes
@@ -264,11 +305,9 @@ def _fitted_scale(logits: np.ndarray, labels: np.ndarray) -> float:
     return float(np.exp(found.x))
 
 
-def _folds_by_source(sources: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _folds_by_source(sources: np.ndarray) -> list[Fold]:
     n_folds = min(_FOLDS, len(np.unique(sources)))
     if n_folds < 2:
         return []
-    folds: Iterator[tuple[np.ndarray, np.ndarray]] = GroupKFold(n_folds).split(
-        sources, groups=sources
-    )
+    folds: Iterator[Fold] = GroupKFold(n_folds).split(sources, groups=sources)
     return list(folds)

@@ -211,7 +211,9 @@ def _ablation_row(
     sources: dict[str, str],
 ) -> dict[str, Any]:
     rows = rows[rows["clip_id"].isin(test[ABLATED]["clip_id"])].sort_values("clip_id")
+    others = {name: table[table["clip_id"].isin(rows["clip_id"])] for name, table in test.items()}
     probabilities, labels = part(rows, "test")
+    fused = _fused_with(probabilities, others, fusion)
     (top1,) = share_intervals(
         top_k_hits(probabilities, labels, 1)[:, None],
         Clusters.of(rows["clip_id"].map(sources).to_numpy(dtype=str)),
@@ -222,43 +224,41 @@ def _ablation_row(
         "top1_low": top1.low,
         "top1_high": top1.high,
         "log_loss": log_loss(probabilities, labels),
-        "fused_top1": _fused_without(rows, test, fusion),
+        "fused_top1": None if fused is None else top_k_accuracy(fused, labels, 1),
     }
 
 
 def _swapped_row(
     test: dict[str, pd.DataFrame], fusion: dict[str, Any], seed: int
 ) -> dict[str, Any]:
-    rows, generator = test[ABLATED], np.random.default_rng(seed)
-    classes = class_names(rows)
+    probabilities, labels = part(test[ABLATED], "test")
+    generator = np.random.default_rng(seed)
     found = []
     for _ in range(_SWAPS):
-        swapped = rows.copy()
-        swapped[classes] = rows[classes].to_numpy()[generator.permutation(len(rows))]
-        probabilities, labels = part(swapped, "test")
+        swapped = probabilities[generator.permutation(len(labels))]
+        fused = _fused_with(swapped, test, fusion)
         found.append(
             {
-                "top1": top_k_accuracy(probabilities, labels, 1),
-                "log_loss": log_loss(probabilities, labels),
-                "fused_top1": _fused_without(swapped, test, fusion),
+                "top1": top_k_accuracy(swapped, labels, 1),
+                "log_loss": log_loss(swapped, labels),
+                "fused_top1": None if fused is None else top_k_accuracy(fused, labels, 1),
             }
         )
     means: dict[str, Any] = pd.DataFrame(found).astype("float64").mean().to_dict()
-    return {"n_clips": len(rows)} | means
+    return {"n_clips": len(labels)} | means
 
 
-def _fused_without(
-    rows: pd.DataFrame, test: dict[str, pd.DataFrame], fusion: dict[str, Any]
-) -> float | None:
+def _fused_with(
+    probabilities: np.ndarray, tables: dict[str, pd.DataFrame], fusion: dict[str, Any]
+) -> np.ndarray | None:
+    """Fuse with other scores of the ablated stream; nothing where it is not fused."""
     if ABLATED not in fusion["streams"]:
         return None
-    tables = test | {ABLATED: rows}
-    parts = [
-        part(tables[name][tables[name]["clip_id"].isin(rows["clip_id"])], "test")
+    streams = [
+        probabilities if name == ABLATED else part(tables[name], "test")[0]
         for name in fusion["streams"]
     ]
-    fused = fuse(FusionRule.from_json(fusion), [probabilities for probabilities, _ in parts])
-    return top_k_accuracy(fused, parts[0][1], 1)
+    return fuse(FusionRule.from_json(fusion), streams)
 
 
 def _baseline(compared_scores: pd.DataFrame) -> dict[str, Any]:
