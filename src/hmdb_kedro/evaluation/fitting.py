@@ -157,8 +157,11 @@ def choose(
         lowest = min(candidate.val_log_loss or 0.0 for candidate in tried)
         return next(c.rule for c in tried if (c.val_log_loss or 0.0) <= lowest + _EQUAL)
     name = "log_average" if requested == "auto" else known_rule(requested)
-    position = (len(RULES) if temperature else 0) + RULES.index(name)
-    rule = candidates[position].rule
+    rule = next(
+        found.rule
+        for found in candidates
+        if (found.asked, found.with_temperature) == (name, temperature)
+    )
     if requested != "auto":
         return rule
     reason = f"auto chooses from {CLIPS_FOR_CHOICE} validation clips on, and there are {n_val}"

@@ -24,7 +24,6 @@ from hmdb_kedro.evaluation.scores import (
 from hmdb_kedro.params import TwoStreamParams
 
 logger = logging.getLogger(__name__)
-_LARGEST_COUNTS = ("memory_mb", "inference_memory_mb")
 
 
 def fit_fusion(
@@ -84,8 +83,7 @@ def add_costs(params: TwoStreamParams, **costs: dict[str, float]) -> dict[str, f
     found = [costs[stream] for stream in params.streams]
     common = [name for name in found[0] if all(name in cost for cost in found)]
     return {
-        name: (max if name in _LARGEST_COUNTS else sum)(cost[name] for cost in found)
-        for name in common
+        name: (max if "memory" in name else sum)(cost[name] for cost in found) for name in common
     }
 
 

@@ -50,43 +50,52 @@ def gather_scores(
     """
     tables = aligned(scores)
     reference = next(iter(tables.values()))
-    test = part(reference, "test")[1]
-    if not len(test):
+    _refuse_no_test_clip(reference)
+    _refuse_names_of_ours(external_scores, {*scores, DURATION})
+    adopted = {
+        name: adopt(name, table, reference) for name, table in sorted(external_scores.items())
+    }
+    theirs = {name: table for name, (table, _) in adopted.items()}
+    everything = {**tables, **theirs, DURATION: _durations(reference, clip_index)}
+    kinds = dict.fromkeys(tables, MEASURED) | dict.fromkeys(theirs, EXTERNAL) | {DURATION: BASELINE}
+    sources = sources_of(reference, clip_index)
+    report = _clip_counts(reference, sources) | {
+        "not_scored": not_scored(scores),
+        "external": {name: {"extra_clips": extra} for name, (_, extra) in adopted.items()},
+    }
+    _warn(report)
+    by_clip = dict(zip(reference["clip_id"], sources, strict=True))
+    return stacked(everything, kinds, by_clip), report
+
+
+def _clip_counts(reference: pd.DataFrame, sources: np.ndarray) -> dict[str, Any]:
+    is_test = (reference["partition"] == "test").to_numpy()
+    present = set(reference.loc[is_test, "label"])
+    return {
+        "n_test": int(is_test.sum()),
+        "n_val": int((~is_test).sum()),
+        "n_test_sources": len(set(sources[is_test])),
+        "classes_without_test_clips": [
+            name for name in class_names(reference) if name not in present
+        ],
+    }
+
+
+def _refuse_no_test_clip(reference: pd.DataFrame) -> None:
+    if not len(part(reference, "test")[1]):
         raise UserError(
             "There is no test clip to evaluate on. Received: "
             f"{len(reference)} scored clips. Check the partitions in `clip_index`."
         )
-    taken = sorted(set(external_scores) & {*scores, DURATION})
+
+
+def _refuse_names_of_ours(external_scores: dict[str, pd.DataFrame], ours: set[str]) -> None:
+    taken = sorted(set(external_scores) & ours)
     if taken:
         raise UserError(
             f"External scores have the name of a model of ours. Received: {list_some(taken)}. "
             "Rename the file."
         )
-    adopted = {
-        name: adopt(name, table, reference) for name, table in sorted(external_scores.items())
-    }
-    everything = {
-        **tables,
-        **{name: table for name, (table, _) in adopted.items()},
-        DURATION: _durations(reference, clip_index),
-    }
-    kinds = {name: EXTERNAL if name in adopted else MEASURED for name in everything}
-    kinds[DURATION] = BASELINE
-    sources = sources_of(reference, clip_index)
-    by_clip = dict(zip(reference["clip_id"], sources, strict=True))
-    is_test = (reference["partition"] == "test").to_numpy()
-    classes = class_names(reference)
-    empty = [name for position, name in enumerate(classes) if not (test == position).any()]
-    report = {
-        "n_test": len(test),
-        "n_val": int((~is_test).sum()),
-        "n_test_sources": len(set(sources[is_test])),
-        "not_scored": not_scored(scores),
-        "external": {name: {"extra_clips": extra} for name, (_, extra) in adopted.items()},
-        "classes_without_test_clips": empty,
-    }
-    _warn(report)
-    return stacked(everything, kinds, by_clip), report
 
 
 def _durations(reference: pd.DataFrame, clip_index: pd.DataFrame) -> pd.DataFrame:
