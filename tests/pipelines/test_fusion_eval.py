@@ -329,8 +329,10 @@ class TestContribution:
 
     def test_ablations_of_any_name_are_told_with_the_fusion_without_them(self):
         models = five_models()
-        table = measure_ablations(gathered(models)[0], FUSION, ablations_of(models["temporal"]), 1)
-        table = table.set_index("ablation")
+        ablated = {name: ablations_of(models[name]) for name in ("temporal", "cnn3d_v1")}
+        table = measure_ablations(gathered(models)[0], FUSION, 1, **ablated)
+        assert table.loc[table["model"] == "cnn3d_v1", "fused_top1"].isna().all()
+        table = table[table["model"] == "temporal"].set_index("ablation")
         assert list(table.index) == ["none", "blind", "one_frame", "another_clips_scores"]
         metrics = evaluated(models)
         assert table.loc["none", "top1"] == metrics["temporal"]["top1"]

@@ -32,8 +32,6 @@ from hmdb_kedro.pipelines.fusion_eval.evaluating import FUSED
 from hmdb_kedro.pipelines.fusion_eval.gathering import DURATION
 
 MEASURES = {"duration_s": "s", "motion_px": "px a pair", "shared_motion_px": "px a pair"}
-# Whose flow or frames an ablation takes away; its scores come from that model alone.
-ABLATED = "temporal"
 SWAPPED = "another_clips_scores"
 _SWAPS = 20
 _STEPS = 51
@@ -94,35 +92,39 @@ def measure_contribution(
 def measure_ablations(
     compared_scores: pd.DataFrame,
     fusion: dict[str, Any],
-    ablation_scores: pd.DataFrame,
     seed: int,
+    **ablation_scores: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Return what is left of the temporal stream, and of the fusion, without what it lives on.
+    """Return what is left of a model, and of the fusion, without what the model lives on.
 
     Args:
         compared_scores: Of all models.
         fusion: The rule at work.
-        ablation_scores: `ablation`, then the columns of scores; ablations of any name.
         seed: Of the clips that change their scores.
+        **ablation_scores: By model: `ablation`, then the columns of scores; of any name.
 
     Returns:
-        A row an ablation, first one without any (`none`), last one where each clip has the
-        stream's scores of another clip (`another_clips_scores`, the mean of 20 drawings; it asks
-        for no new scores): ablation, n_clips, top1 with
-        top1_low and top1_high, log_loss, and fused_top1 (null where the stream is not fused).
+        A row a model and ablation, first one without any (`none`), last one where each clip has
+        the model's scores of another clip (`another_clips_scores`, the mean of 20 drawings; it
+        asks for no new scores): model, ablation, n_clips, top1 with top1_low and top1_high,
+        log_loss, and fused_top1 (null where the model is not fused).
     """
     tables = unstacked(compared_scores)
     test = {name: table[table["partition"] == "test"] for name, table in tables.items()}
-    sources = dict(zip(test[ABLATED]["clip_id"], sources_of_test(compared_scores), strict=True))
-    ablated = {"none": test[ABLATED]} | {
-        str(name): rows.drop(columns="ablation")
-        for name, rows in ablation_scores.groupby("ablation", sort=True)
-    }
-    rows = [
-        {"ablation": name} | _ablation_row(rows, test, fusion, sources)
-        for name, rows in ablated.items()
-    ]
-    return pd.DataFrame([*rows, {"ablation": SWAPPED} | _swapped_row(test, fusion, seed)])
+    first = next(iter(test.values()))
+    sources = dict(zip(first["clip_id"], sources_of_test(compared_scores), strict=True))
+    rows = []
+    for model, scores in ablation_scores.items():
+        ablated = {"none": test[model]} | {
+            str(name): found.drop(columns="ablation")
+            for name, found in scores.groupby("ablation", sort=True)
+        }
+        rows += [
+            {"model": model, "ablation": name} | _ablation_row(model, found, test, fusion, sources)
+            for name, found in ablated.items()
+        ]
+        rows.append({"model": model, "ablation": SWAPPED} | _swapped_row(model, test, fusion, seed))
+    return pd.DataFrame(rows)
 
 
 def measure_gains(
@@ -205,15 +207,16 @@ class _Streams:
 
 
 def _ablation_row(
+    model: str,
     rows: pd.DataFrame,
     test: dict[str, pd.DataFrame],
     fusion: dict[str, Any],
     sources: dict[str, str],
 ) -> dict[str, Any]:
-    rows = rows[rows["clip_id"].isin(test[ABLATED]["clip_id"])].sort_values("clip_id")
+    rows = rows[rows["clip_id"].isin(test[model]["clip_id"])].sort_values("clip_id")
     others = {name: table[table["clip_id"].isin(rows["clip_id"])] for name, table in test.items()}
     probabilities, labels = part(rows, "test")
-    fused = _fused_with(probabilities, others, fusion)
+    fused = _fused_with(model, probabilities, others, fusion)
     (top1,) = share_intervals(
         top_k_hits(probabilities, labels, 1)[:, None],
         Clusters.of(rows["clip_id"].map(sources).to_numpy(dtype=str)),
@@ -229,14 +232,14 @@ def _ablation_row(
 
 
 def _swapped_row(
-    test: dict[str, pd.DataFrame], fusion: dict[str, Any], seed: int
+    model: str, test: dict[str, pd.DataFrame], fusion: dict[str, Any], seed: int
 ) -> dict[str, Any]:
-    probabilities, labels = part(test[ABLATED], "test")
+    probabilities, labels = part(test[model], "test")
     generator = np.random.default_rng(seed)
     found = []
     for _ in range(_SWAPS):
         swapped = probabilities[generator.permutation(len(labels))]
-        fused = _fused_with(swapped, test, fusion)
+        fused = _fused_with(model, swapped, test, fusion)
         found.append(
             {
                 "top1": top_k_accuracy(swapped, labels, 1),
@@ -249,13 +252,16 @@ def _swapped_row(
 
 
 def _fused_with(
-    probabilities: np.ndarray, tables: dict[str, pd.DataFrame], fusion: dict[str, Any]
+    model: str,
+    probabilities: np.ndarray,
+    tables: dict[str, pd.DataFrame],
+    fusion: dict[str, Any],
 ) -> np.ndarray | None:
-    """Fuse with other scores of the ablated stream; nothing where it is not fused."""
-    if ABLATED not in fusion["streams"]:
+    """Fuse with other scores of one model; nothing where it is not fused."""
+    if model not in fusion["streams"]:
         return None
     streams = [
-        probabilities if name == ABLATED else part(tables[name], "test")[0]
+        probabilities if name == model else part(tables[name], "test")[0]
         for name in fusion["streams"]
     ]
     return fuse(FusionRule.from_json(fusion), streams)

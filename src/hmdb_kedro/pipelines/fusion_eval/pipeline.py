@@ -112,6 +112,7 @@ def _evaluation() -> Pipeline:
 
 
 def _contribution() -> Pipeline:
+    shared = {"compared_scores": "compared_scores", "fusion": _FUSION}
     nodes = [
         Node(
             measure_contribution,
@@ -121,7 +122,7 @@ def _contribution() -> Pipeline:
         ),
         Node(
             measure_ablations,
-            ["compared_scores", _FUSION, "temporal.ablation_scores", _SEED],
+            {**shared, "seed": _SEED, **_entries(("temporal",), "ablation_scores")},
             "ablations",
             name="measure_ablations",
         ),
