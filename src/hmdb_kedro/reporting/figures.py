@@ -19,7 +19,7 @@ def comparison_figure(table: pd.DataFrame, published: pd.DataFrame) -> go.Figure
 
     Args:
         table: What `comparison_table` returns.
-        published: model, top1, splits, streams and source, drawn apart and hatched; may be empty.
+        published: What `published_figures` returns, drawn apart and hatched; may be empty.
     """
     n_columns = 2 if len(published) else 1
     figure = make_subplots(1, n_columns, shared_yaxes=True, horizontal_spacing=0.04)
@@ -32,7 +32,9 @@ def comparison_figure(table: pd.DataFrame, published: pd.DataFrame) -> go.Figure
     figure.update_layout(barmode="group")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.1])
     figure.update_yaxes(title="share of test clips", row=1, col=1)
-    return style(figure, "Accuracy on test clips, with 95 % intervals by source", height=480)
+    style(figure, "Accuracy on test clips, with 95 % intervals by source", height=520)
+    figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"})
+    return figure
 
 
 def confusion_figure(
@@ -111,13 +113,16 @@ def _bars(table: pd.DataFrame, name: str, title: str) -> go.Bar:
 
 def _published_bars(published: pd.DataFrame) -> go.Bar:
     return go.Bar(
-        x=[f"{row.model}<br>({row.streams}, {row.splits})" for row in published.itertuples()],
+        x=published["short"].to_list(),
         y=published["top1"].to_list(),
-        customdata=published["source"].to_list(),
+        customdata=published[["model", "streams", "splits", "source"]].to_numpy().tolist(),
         name="top-1, published",
         marker={"color": COLOURS[6], "pattern": {"shape": "/"}},
         texttemplate="%{y:.1%}",
-        hovertemplate="%{x}<br>%{y:.1%}<br>%{customdata}<extra>published</extra>",
+        hovertemplate=(
+            "%{customdata[0]}<br>%{customdata[1]}, %{customdata[2]}: %{y:.1%}<br>%{customdata[3]}"
+            "<extra>published</extra>"
+        ),
     )
 
 
