@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.evaluation import BENCHMARKS as EVALUATION
 from benchmarks.extraction import BENCHMARKS as EXTRACTION
 from benchmarks.measure import Benchmark, Measurement, keep, show
 from benchmarks.startup import BENCHMARKS as STARTUP
@@ -21,6 +22,7 @@ def frozen_epoch_speedup(folder: Path) -> Iterator[Measurement]:
 
 
 BENCHMARKS: dict[str, Benchmark] = {
+    **EVALUATION,
     **EXTRACTION,
     **STARTUP,
     **TRAINING,

@@ -31,7 +31,9 @@ def test_the_base_configuration_is_valid():
         ("data_prep.source_pattern", "(", "regular expression"),
         ("data_prep.source_pattern", "abc", "(?P<source>"),
         ("cnn3d_v1.filters", [8], "at least 2 items"),
-        ("two_stream.rule", "max", "'average', 'log_average' or 'weighted'"),
+        ("two_stream.rule", "max", "'average', 'log_average', 'weighted' or 'svm'"),
+        ("two_stream.streams", ["spatial"], "at least 2 items"),
+        ("two_stream.streams", ["spatial", "spatial"], "each stream once"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_received_and_what_is_allowed(key, value, allowed):

@@ -245,9 +245,28 @@ class TemporalParams(StackParams):
 
 
 class TwoStreamParams(Params):
-    """Late fusion of the two streams."""
+    """Late fusion of the streams, and the comparisons declared before the test part is seen."""
 
-    rule: Literal["average", "log_average", "weighted"]
+    streams: tuple[Literal["spatial", "cnn3d_v1", "cnn3d_v2", "temporal"], ...] = Field(
+        min_length=2, description="The models that are fused, in this order."
+    )
+    rule: Literal["auto", "average", "log_average", "weighted", "svm"] = Field(
+        description="auto: of all rules, the one of the lowest log loss on validation."
+    )
+    temperature: bool = Field(
+        description="A temperature a stream, fitted on validation; auto tries both."
+    )
+    comparisons: tuple[tuple[str, str], ...] = Field(
+        description="Pairs to compare beside those always made: a model, and what it is held to."
+    )
+    draws: int = Field(ge=1000, description="Draws of the bootstrap and of the permutation test.")
+
+    @field_validator("streams")
+    @classmethod
+    def _different_streams(cls, streams: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(streams)) < len(streams):
+            raise ValueError("must name each stream once")
+        return streams
 
 
 class RootParams(Params):
@@ -267,6 +286,7 @@ class RootParams(Params):
     data_root: str | None = None
     raw_videos_dir: str | None = None
     raw_splits_dir: str | None = None
+    external_scores_dir: str | None = None
 
 
 def check_parameters(parameters: dict[str, Any]) -> RootParams:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hmdb_kedro.evaluation.metrics import (
+    brier_score,
     classification_metrics,
     confusion_matrix,
     expected_calibration_error,
@@ -36,6 +37,9 @@ def test_metrics_agree_with_scikit_learn(seed, k):
     )
     clipped = np.clip(p, 1e-12, 1)
     assert log_loss(p, y) == pytest.approx(reference.log_loss(y, clipped, labels=everyone))
+    assert brier_score(p, y) == pytest.approx(
+        reference.brier_score_loss(y, p, labels=everyone, scale_by_half=False)
+    )
     expected = reference.confusion_matrix(y, p.argmax(1), labels=everyone)
     assert (confusion_matrix(p, y) == expected).all()
 

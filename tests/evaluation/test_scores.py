@@ -3,7 +3,14 @@ import pandas as pd
 import pytest
 
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.evaluation.scores import aligned, class_names, not_scored, part
+from hmdb_kedro.evaluation.scores import (
+    aligned,
+    check_scores,
+    class_names,
+    not_scored,
+    part,
+    sources_of,
+)
 
 
 def table(**changes):
@@ -60,3 +67,29 @@ def test_a_clip_that_one_model_lacks_is_left_out_and_named():
 def test_a_label_without_a_column_is_named():
     with pytest.raises(UserError, match="Received: fly"):
         part(table(label="fly"), "test")
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (table(a=np.float32([np.nan, 1, 0.5])), r"1 clips hold NaN or infinity. Received: b/1.avi"),
+        (table(a=[0.25, 1.0, 2.0]), r"`m`: 1 clips are no prob.*b/2.avi, which sums to 2.5. Give"),
+        (table(a=[0.25, 2.0, 0.5], b=[0.75, -1.0, 0.5]), "are no probabilities.*a/1.avi"),
+        (table(clip_id=["b/1.avi", "b/1.avi", "b/2.avi"]), "1 clips stand twice. Received: b/1"),
+        (table(partition=["test", "train", "test"]), "neither val nor test. Received: a/1.avi"),
+        (table().drop(columns="label"), "none named label"),
+    ],
+)
+def test_a_table_that_holds_no_probabilities_is_refused(broken, message):
+    check_scores("m", table())
+    with pytest.raises(UserError, match=message):
+        aligned({"fine": table(), "m": broken})
+
+
+def test_sources_come_from_the_index_in_the_order_of_the_scores():
+    index = pd.DataFrame(
+        {"clip_id": ["a/1.avi", "b/1.avi", "b/2.avi"], "source_video": list("xyz")}
+    )
+    assert sources_of(table(), index).tolist() == ["y", "x", "z"]
+    with pytest.raises(UserError, match=r"does not know.*Received: b/2\.avi\."):
+        sources_of(table(), index.head(2))

@@ -90,3 +90,33 @@ def test_metrics_judge_five_models_on_the_same_clips(catalog):
         assert (found["n"], found["val_n"]) == (108, 27)
         assert found["top1"] == pytest.approx(top1(catalog.load(f"{model}.scores")))
     assert metrics["two_stream"]["gain_over_best_stream"] > 0.4
+
+
+def test_what_the_streams_share_and_what_each_brings_is_near_the_truth(catalog):
+    found, metrics = catalog.load("stream_contribution"), catalog.load("metrics")
+    overlap, spatial, temporal = (
+        found["overlap"],
+        *(metrics[name]["top1"] for name in ("spatial", "temporal")),
+    )
+    assert sum(overlap.values()) == pytest.approx(1)
+    assert found["best_choice"] == pytest.approx(spatial + temporal - overlap["both"])
+    assert 3 / 9 <= found["best_choice"] <= 6 / 9 < found["fused"]["top1"]
+    assert found["prior"]["top1"] == pytest.approx(CHANCE)
+    for stream in ("spatial", "temporal"):
+        assert found["shapley"]["accuracy"][stream] == pytest.approx(4 / 9, abs=0.15)
+        assert found["shapley"]["log_loss"][stream] == pytest.approx(np.log(3), abs=0.35)
+
+
+def test_fusion_lives_on_both_streams_scores_of_the_same_clip(catalog):
+    table = catalog.load("ablations").set_index("ablation")
+    assert {"none", "shuffled_frames", "zero_flow", "another_clips_scores"} <= set(table.index)
+    without = table.drop(index="none")["fused_top1"]
+    assert without.to_list() == pytest.approx([1 / 3] * len(without), abs=0.16)
+
+
+def test_the_gain_of_fusion_is_told_from_none(catalog):
+    fused = catalog.load("comparisons")["pairs"][0]
+    assert fused["model"] == "two_stream"
+    assert fused["is_distinguishable"]
+    assert (fused["gain"]["n_clips"], fused["gain"]["n_sources"]) == (108, 36)
+    assert fused["gain"]["low"] > 0.3

@@ -5,6 +5,7 @@ Constructors are cheap and import nothing heavy: kedro-mlflow builds every entry
 
 from hmdb_kedro.datasets.checkpoint import Checkpoint
 from hmdb_kedro.datasets.epoch_log import EpochLog
+from hmdb_kedro.datasets.external_scores import ExternalScores
 from hmdb_kedro.datasets.keras_model import KerasModel
 from hmdb_kedro.datasets.lance_table import LanceProgress, LanceTable
 from hmdb_kedro.datasets.split_lists import SplitLists
@@ -14,6 +15,7 @@ from hmdb_kedro.datasets.weights_folder import WeightsFolder
 __all__ = [
     "Checkpoint",
     "EpochLog",
+    "ExternalScores",
     "KerasModel",
     "LanceProgress",
     "LanceTable",

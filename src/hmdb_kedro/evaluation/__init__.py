@@ -1,1 +1,1 @@
-"""Metrics and fusion: numpy in, numpy out."""
+"""Metrics, fusion, significance and contribution: numpy in, numpy out."""

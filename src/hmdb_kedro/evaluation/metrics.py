@@ -5,6 +5,7 @@ probability k / t, so that no class gains by its position and uniform probabilit
 """
 
 import numpy as np
+from scipy.cluster.hierarchy import leaves_list, linkage
 
 # Probabilities below this count as this much in a logarithm.
 FLOOR = 1e-12
@@ -19,13 +20,14 @@ def classification_metrics(probabilities: np.ndarray, labels: np.ndarray) -> dic
         labels: int, shape (N,): the true class of each row.
 
     Returns:
-        top1, top5, mean_class_accuracy, log_loss (nats), ece, and n, the number of rows.
+        top1, top5, mean_class_accuracy, log_loss (nats), brier, ece, and n, the number of rows.
     """
     return {
         "top1": top_k_accuracy(probabilities, labels, 1),
         "top5": top_k_accuracy(probabilities, labels, 5),
         "mean_class_accuracy": mean_class_accuracy(probabilities, labels),
         "log_loss": log_loss(probabilities, labels),
+        "brier": brier_score(probabilities, labels),
         "ece": expected_calibration_error(probabilities, labels),
         "n": len(labels),
     }
@@ -64,6 +66,13 @@ def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return float(-np.log(np.clip(true, FLOOR, 1.0)).mean())
 
 
+def brier_score(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean squared distance to the truth over all classes, from 0 to 2 (Brier 1950)."""
+    probabilities = _checked(probabilities, labels)
+    true = probabilities[np.arange(len(labels)), labels]
+    return float(((probabilities**2).sum(axis=1) - 2 * true + 1).mean())
+
+
 def expected_calibration_error(
     probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS
 ) -> float:
@@ -71,13 +80,24 @@ def expected_calibration_error(
 
     Rows of equal confidence share their mean accuracy, so that the order of rows plays no part.
     """
+    confidence, accuracy = by_confidence(probabilities, labels)
+    gap = confidence - accuracy
+    return float(sum(abs(part.sum()) for part in np.array_split(gap, bins)) / len(gap))
+
+
+def by_confidence(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the confidence of each row, sorted, and the mean accuracy of rows of the same one.
+
+    Returns:
+        Two float64 arrays of shape (N,).
+    """
     hits = top_k_hits(probabilities, labels, 1)
     confidence, group = np.unique(
         np.asarray(probabilities, dtype=np.float64).max(axis=1), return_inverse=True
     )
     accuracy = np.bincount(group, weights=hits) / np.bincount(group)
-    gap = (confidence - accuracy)[np.sort(group)]
-    return float(sum(abs(part.sum()) for part in np.array_split(gap, bins)) / len(gap))
+    ordered = np.sort(group)
+    return confidence[ordered], accuracy[ordered]
 
 
 def confusion_matrix(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -92,6 +112,27 @@ def confusion_matrix(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarra
     counts = np.zeros((probabilities.shape[1], probabilities.shape[1]))
     np.add.at(counts, labels, is_top / is_top.sum(axis=1, keepdims=True))
     return counts
+
+
+def order_by_confusion(counts: np.ndarray) -> np.ndarray:
+    """Return an order of the classes in which those that are confused stand side by side.
+
+    The leaves of a tree that joins the most confused classes first (average linkage), turned so
+    that neighbours are as close as the tree allows (Bar-Joseph et al. 2001).
+
+    Args:
+        counts: float, shape (C, C): what `confusion_matrix` returns.
+
+    Returns:
+        int, shape (C,): positions of classes.
+    """
+    if len(counts) < 3:
+        return np.arange(len(counts))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    distances = 1 - (shares + shares.T) / 2
+    condensed = distances[np.triu_indices(len(counts), 1)]
+    order: np.ndarray = leaves_list(linkage(condensed, "average", optimal_ordering=True))
+    return order
 
 
 def _checked(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

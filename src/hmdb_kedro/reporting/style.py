@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 
 # Okabe and Ito's colours: told apart by colour-blind readers too.
@@ -73,6 +74,20 @@ def add_menu(
         trace.visible = is_shown
     for path, value in layouts[first].items():
         figure.layout[path] = value
+
+
+def error_bars(
+    values: "pd.Series[float]", lows: "pd.Series[float]", highs: "pd.Series[float]"
+) -> dict[str, Any]:
+    """Return whiskers from low to high; none where they are null."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": (highs - values).fillna(0).to_list(),
+        "arrayminus": (values - lows).fillna(0).to_list(),
+        "thickness": 1.2,
+        "width": 3,
+    }
 
 
 def empty_figure(title: str, reason: str) -> go.Figure:

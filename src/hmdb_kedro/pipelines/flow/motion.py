@@ -5,14 +5,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from hmdb_kedro.reporting.by_class import boxes_by_class
-from hmdb_kedro.reporting.examples import evenly, examples_by_class, middle_pictures
+from hmdb_kedro.reporting.examples import examples_by_class, middle_pictures
 from hmdb_kedro.reporting.sheets import Tile, colour_wheel, contact_sheet, flow_colours
 from hmdb_kedro.reporting.style import empty_figure
+from hmdb_kedro.video.motion import mean_motion
 from hmdb_kedro.video.tables import ClipTable
 
 # A run with nothing new reads these clips too, and must stay a matter of seconds.
-_CLIPS, _CLIPS_A_CLASS, _FIELDS_A_CLIP = 100, 10, 8
-_PIXEL_STEP = 4
+_CLIPS, _CLIPS_A_CLASS = 100, 10
 _SCALE_QUANTILE = 0.9
 _NO_FLOW = "No clip has flow."
 _SHEET_TITLE = "Optical flow in the middle of one clip of each class"
@@ -30,13 +30,13 @@ def plot_motion_by_class(flow: ClipTable, clip_index: pd.DataFrame) -> go.Figure
     if not chosen:
         return empty_figure(_MOTION_TITLE, _NO_FLOW)
     rows = [
-        {"label": label, "clip_id": clip_id, **_motion(flow, clip_id)}
+        {"label": label, "clip_id": clip_id, **mean_motion(flow, clip_id)}
         for label, clip_ids in chosen.items()
         for clip_id in clip_ids
     ]
     measures = {
-        "all_px": "mean motion (px a pair)",
-        "shared_px": "shared motion, mostly the camera's (px a pair)",
+        "motion_px": "mean motion (px a pair)",
+        "shared_motion_px": "shared motion, mostly the camera's (px a pair)",
     }
     return boxes_by_class(pd.DataFrame(rows), measures, _MOTION_TITLE)
 
@@ -54,15 +54,6 @@ def draw_flow_sheet(flow: ClipTable, clip_index: pd.DataFrame) -> go.Figure:
         for label, clip_id, field in examples
     ]
     return contact_sheet([*tiles, colour_wheel(max_px)], _SHEET_TITLE)
-
-
-def _motion(flow: ClipTable, clip_id: str) -> dict[str, float]:
-    """Return the mean length of the vectors, and of their median over each field."""
-    indices = evenly(range(flow.shape(clip_id)[0]), _FIELDS_A_CLIP)
-    # Every fourth pixel tells the same, in a sixteenth of the time.
-    fields = flow.take(clip_id, indices)[:, ::_PIXEL_STEP, ::_PIXEL_STEP]
-    shared = np.median(fields, axis=(1, 2))
-    return {"all_px": float(_lengths(fields).mean()), "shared_px": float(_lengths(shared).mean())}
 
 
 def _scale_px(fields: list[np.ndarray]) -> float:

@@ -5,60 +5,156 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from hmdb_kedro.params import MODELS
-from hmdb_kedro.pipelines.fusion_eval.nodes import (
-    FUSED,
-    STREAMS,
-    add_costs,
-    compare_models,
-    evaluate_models,
-    fuse_streams,
-    plot_confusions,
+from hmdb_kedro.pipelines.fusion_eval.contributing import (
+    measure_ablations,
+    measure_contribution,
+    measure_gains,
 )
+from hmdb_kedro.pipelines.fusion_eval.drawing import (
+    plot_classes,
+    plot_confusions,
+    plot_contribution,
+    plot_reliability,
+)
+from hmdb_kedro.pipelines.fusion_eval.evaluating import (
+    FUSED,
+    compare_pairs,
+    evaluate_models,
+    measure_calibration,
+    tabulate_models,
+)
+from hmdb_kedro.pipelines.fusion_eval.fusing import (
+    add_costs,
+    fit_fusion,
+    fuse_streams,
+    judge_rules,
+)
+from hmdb_kedro.pipelines.fusion_eval.gathering import gather_scores
+
+ALL = (*MODELS, FUSED)
+_FUSION = "two_stream.fusion"
+_SEED, _PARAMS = "params:seed", "params:two_stream"
 
 
 def create_pipeline(**_: Any) -> Pipeline:
-    """Fuse the streams, then evaluate and compare all five models."""
-    return Pipeline([_fusion(), _evaluation()], tags="evaluation")
+    """Fuse the streams; then judge and compare all models, and say what each stream brings."""
+    return Pipeline([_fusion(), _evaluation(), _contribution(), _figures()], tags="evaluation")
 
 
 def _fusion() -> Pipeline:
-    scores, costs = _entries(STREAMS, "scores"), _entries(STREAMS, "cost")
+    scores, costs = _entries(MODELS, "scores"), _entries(MODELS, "cost")
+    params = {"params": _PARAMS}
     nodes = [
         Node(
-            fuse_streams,
-            {**scores, "params": "params:two_stream"},
-            ["fusion", "scores"],
-            name="fuse",
+            fit_fusion,
+            {"clip_index": "clip_index", **params, **scores},
+            ["fusion", "rules"],
+            name="fit",
         ),
-        Node(add_costs, costs, "cost", name="add_costs"),
+        Node(fuse_streams, {"fusion": "fusion", **scores}, "scores", name="fuse"),
+        Node(add_costs, {**params, **costs}, "cost", name="add_costs"),
     ]
     return Pipeline(
         nodes,
         namespace=FUSED,
-        inputs={*scores.values(), *costs.values()},
-        parameters={"params:two_stream"},
+        inputs={"clip_index", *scores.values(), *costs.values()},
+        parameters={_PARAMS},
     )
 
 
 def _evaluation() -> Pipeline:
-    models = (*MODELS, FUSED)
+    given = {"clip_index": "clip_index", "external_scores": "external_scores"}
+    stored = _entries(ALL, "cost", "_cost") | _entries(MODELS, "protocol", "_protocol")
     nodes = [
-        Node(evaluate_models, _entries(models, "scores"), "metrics", name="evaluate"),
         Node(
-            compare_models,
-            {"metrics": "metrics", **_entries(models, "cost")},
-            ["model_comparison", "model_comparison_figure"],
+            gather_scores,
+            {**given, **_entries(ALL, "scores")},
+            ["compared_scores", "scores_report"],
+            name="gather_scores",
+        ),
+        Node(
+            judge_rules,
+            ["two_stream.rules", _FUSION, "compared_scores"],
+            "fusion_rules",
+            name="judge_rules",
+        ),
+        Node(
+            evaluate_models,
+            ["compared_scores", "scores_report", _FUSION],
+            "metrics",
+            name="evaluate",
+        ),
+        Node(
+            compare_pairs,
+            ["compared_scores", "metrics", _PARAMS, _SEED],
+            "comparisons",
+            name="compare_pairs",
+        ),
+        Node(
+            tabulate_models,
+            {
+                "metrics": "metrics",
+                "comparisons": "comparisons",
+                "data_prep": "params:data_prep",
+                **stored,
+            },
+            ["model_comparison", "model_comparison_figure", "published_figures"],
             name="compare",
         ),
         Node(
-            plot_confusions,
-            _entries(models, "scores"),
-            "confusion_matrices",
-            name="plot_confusions",
+            measure_calibration,
+            ["compared_scores", _SEED],
+            "calibration",
+            name="measure_calibration",
         ),
     ]
     return Pipeline(nodes)
 
 
-def _entries(models: tuple[str, ...], entry: str) -> dict[str, str]:
-    return {model: f"{model}.{entry}" for model in models}
+def _contribution() -> Pipeline:
+    shared = {"compared_scores": "compared_scores", "fusion": _FUSION}
+    nodes = [
+        Node(
+            measure_contribution,
+            ["compared_scores", _FUSION, "clip_index"],
+            "stream_contribution",
+            name="measure_contribution",
+        ),
+        Node(
+            measure_ablations,
+            {**shared, "seed": _SEED, **_entries(("temporal",), "ablation_scores")},
+            "ablations",
+            name="measure_ablations",
+        ),
+        Node(
+            measure_gains,
+            ["compared_scores", _FUSION, "clip_index", "motion_by_clip", _PARAMS, _SEED],
+            "contribution_by_group",
+            name="measure_gains",
+        ),
+    ]
+    return Pipeline(nodes)
+
+
+def _figures() -> Pipeline:
+    nodes = [
+        Node(
+            plot_confusions,
+            "compared_scores",
+            "confusion_matrices",
+            name="plot_confusions",
+        ),
+        Node(plot_classes, "compared_scores", "accuracy_by_class_figure", name="plot_classes"),
+        Node(plot_reliability, "calibration", "reliability_figure", name="plot_reliability"),
+        Node(
+            plot_contribution,
+            ["stream_contribution", "contribution_by_group"],
+            ["stream_overlap_figure", "fusion_weight_figure", "gain_by_group_figure"],
+            name="plot_contribution",
+        ),
+    ]
+    return Pipeline(nodes)
+
+
+def _entries(models: tuple[str, ...], entry: str, suffix: str = "") -> dict[str, str]:
+    return {f"{model}{suffix}": f"{model}.{entry}" for model in models}

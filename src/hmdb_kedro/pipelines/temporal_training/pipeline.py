@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from hmdb_kedro.pipelines.temporal_training.motion import measure_motion
 from hmdb_kedro.pipelines.temporal_training.nodes import (
     score_without_motion,
     train_on_flow,
@@ -12,7 +13,7 @@ from hmdb_kedro.training.wiring import score_node
 
 def create_pipeline() -> Pipeline:
     """Train and score the 3D CNNs on RGB frames and the temporal stream on flow."""
-    return _on_frames("cnn3d_v1") + _on_frames("cnn3d_v2") + _on_flow()
+    return _on_frames("cnn3d_v1") + _on_frames("cnn3d_v2") + _on_flow() + _motion()
 
 
 def _on_frames(model: str) -> Pipeline:
@@ -69,3 +70,13 @@ def _on_flow() -> Pipeline:
         parameters={"params:temporal", "params:flow", "params:seed", "params:split"},
         tags=["flow"],
     )
+
+
+def _motion() -> Pipeline:
+    measure = Node(
+        measure_motion,
+        inputs=["clip_index", "flow"],
+        outputs="motion_by_clip",
+        name="measure_motion",
+    )
+    return Pipeline([measure], tags=["flow"])

@@ -1,0 +1,127 @@
+"""Combine the streams by a rule that validation clips fit, and choose where asked to."""
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hmdb_kedro.evaluation.clusters import Clusters
+from hmdb_kedro.evaluation.fitting import choose, fit_candidates
+from hmdb_kedro.evaluation.fusion import FusionRule, fuse
+from hmdb_kedro.evaluation.intervals import share_intervals
+from hmdb_kedro.evaluation.metrics import classification_metrics, top_k_hits
+from hmdb_kedro.evaluation.scores import (
+    KEYS,
+    aligned,
+    class_names,
+    part,
+    sources_of,
+    sources_of_test,
+    unstacked,
+)
+from hmdb_kedro.params import TwoStreamParams
+
+logger = logging.getLogger(__name__)
+
+
+def fit_fusion(
+    clip_index: pd.DataFrame, params: TwoStreamParams, **scores: pd.DataFrame
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fit every rule on validation clips, and take the one asked for or the one they choose.
+
+    Args:
+        clip_index: Says which source a clip was cut from.
+        params: The streams, the rule asked for, and whether streams get temperatures.
+        **scores: By model; those of `params.streams` are looked at.
+
+    Returns:
+        The rule at work as plain values, with the names of the streams in its order; and all
+        rules, each with its log loss and accuracy on validation clips it was not fitted on.
+    """
+    tables = aligned({stream: scores[stream] for stream in params.streams})
+    parts = [part(table, "val") for table in tables.values()]
+    first = next(iter(tables.values()))
+    sources = sources_of(first[first["partition"] == "val"], clip_index)
+    probabilities, labels = [found for found, _ in parts], parts[0][1]
+    candidates = fit_candidates(probabilities, labels, sources)
+    rule = choose(candidates, params.rule, temperature=params.temperature, n_val=len(labels))
+    if rule.fallback:
+        logger.warning("Fusion by %s: %s.", rule.name, rule.fallback)
+    about = {
+        "streams": list(params.streams),
+        "requested": params.rule,
+        "classes": class_names(first),
+        "n_val": len(labels),
+    }
+    return about | rule.to_json(), about | {"rules": [found.to_json() for found in candidates]}
+
+
+def fuse_streams(fusion: dict[str, Any], **scores: pd.DataFrame) -> pd.DataFrame:
+    """Combine the streams' scores by a stored rule.
+
+    Returns:
+        A table like theirs, of the clips that every stream has scored.
+    """
+    tables = aligned({stream: scores[stream] for stream in fusion["streams"]})
+    return fused_table(FusionRule.from_json(fusion), list(tables.values()))
+
+
+def fused_table(rule: FusionRule, tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the fused scores of aligned tables: their keys, one float32 column a class."""
+    classes = class_names(tables[0])
+    fused = fuse(rule, [table[classes].to_numpy() for table in tables]).astype(np.float32)
+    return tables[0][KEYS].join(pd.DataFrame(fused, columns=classes))
+
+
+def add_costs(params: TwoStreamParams, **costs: dict[str, float]) -> dict[str, float]:
+    """Return what the streams cost together: sums, but of memory the largest.
+
+    A figure that one of them lacks is left out.
+    """
+    found = [costs[stream] for stream in params.streams]
+    common = [name for name in found[0] if all(name in cost for cost in found)]
+    return {
+        name: (max if "memory" in name else sum)(cost[name] for cost in found) for name in common
+    }
+
+
+def judge_rules(
+    rules: dict[str, Any], fusion: dict[str, Any], compared_scores: pd.DataFrame
+) -> pd.DataFrame:
+    """Return how every rule does on test clips; the one at work was chosen before.
+
+    Returns:
+        A row a rule, with and without temperatures: rule (asked for), at_work (another where it
+        fell back), temperature, is_chosen, val_log_loss and val_top1 (on folds it was not fitted
+        on), top1 with top1_low and top1_high, mean_class_accuracy, log_loss, ece, fallback.
+    """
+    tables = unstacked(compared_scores)
+    parts = [part(tables[stream], "test") for stream in rules["streams"]]
+    probabilities, labels = [found for found, _ in parts], parts[0][1]
+    clusters = Clusters.of(sources_of_test(compared_scores))
+    chosen = replace(FusionRule.from_json(fusion), fallback=None)
+    rows: list[dict[str, Any]] = []
+    for found in rules["rules"]:
+        rule = FusionRule.from_json(found["rule"])
+        fused = fuse(rule, probabilities)
+        metrics = classification_metrics(fused, labels)
+        (top1,) = share_intervals(top_k_hits(fused, labels, 1)[:, None], clusters)
+        is_first = not any(row["is_chosen"] for row in rows)
+        rows.append(
+            {
+                "rule": found["asked"],
+                "at_work": rule.name,
+                "temperature": found["with_temperature"],
+                "is_chosen": is_first and replace(rule, fallback=None) == chosen,
+                "val_log_loss": found["val_log_loss"],
+                "val_top1": found["val_top1"],
+                "top1": top1.estimate,
+                "top1_low": top1.low,
+                "top1_high": top1.high,
+                **{name: metrics[name] for name in ("mean_class_accuracy", "log_loss", "ece")},
+                "fallback": rule.fallback,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,21 @@
+"""What the evaluation asks of the flow, measured here so that it needs no pictures itself."""
+
+import pandas as pd
+
+from hmdb_kedro.training.streams import scored_clips
+from hmdb_kedro.video.motion import mean_motion
+from hmdb_kedro.video.tables import ClipTable
+
+COLUMNS = ["clip_id", "motion_px", "shared_motion_px"]
+
+
+def measure_motion(clip_index: pd.DataFrame, flow: ClipTable) -> pd.DataFrame:
+    """Return how much each test clip moves.
+
+    Returns:
+        clip_id, motion_px and shared_motion_px: see `mean_motion`.
+    """
+    clips = scored_clips(clip_index, flow)
+    test = clips.loc[clips["partition"] == "test", "clip_id"]
+    rows = [{"clip_id": clip_id, **mean_motion(flow, clip_id)} for clip_id in test]
+    return pd.DataFrame(rows, columns=COLUMNS)
