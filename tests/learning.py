@@ -44,6 +44,19 @@ class Epochs(list):
         self.append((epoch, dict(metrics)))
 
 
+class KillingLog(Epochs):
+    """Kill the training after it has logged an epoch, and before its state is kept."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self._last = epoch
+
+    def log(self, metrics, epoch):
+        super().log(metrics, epoch)
+        if epoch == self._last:
+            raise RuntimeError("Killed")
+
+
 def small_params(**changes):
     return make("temporal", **(SMALL | changes))
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from kedro.io.core import Version
+from learning import Epochs, KillingLog
 from params import make
 
 from hmdb_kedro.datasets import LanceProgress, LanceTable
@@ -51,26 +52,6 @@ class MemoryFrames:
         noise = np.random.default_rng(number).integers(0, 120, (9, 20, 26, 3)).astype(np.uint8)
         noise[..., number % 2] += 100
         return noise[list(indices)]
-
-
-class Epochs(list):
-    run_id = "run"
-
-    def log(self, metrics, epoch):
-        self.append((epoch, dict(metrics)))
-
-
-class KilledAt(Epochs):
-    """An epoch log in which the process dies."""
-
-    def __init__(self, epoch):
-        super().__init__()
-        self._last = epoch
-
-    def log(self, metrics, epoch):
-        super().log(metrics, epoch)
-        if epoch == self._last:
-            raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +129,7 @@ class Stage:
     def train(self, clips=CLIPS, log=None, checkpoint=None, **changes):
         from hmdb_kedro.pipelines.spatial_training.nodes import train_spatial  # noqa: PLC0415
 
-        log = Epochs() if log is None else log
+        log = Epochs("run") if log is None else log
         inputs = (clips, self.frames, self.features(), Weights(None), self.params(**changes), 1)
         trained, history = train_spatial(*inputs, log, checkpoint)
         return trained, history, log
@@ -333,8 +314,8 @@ def test_a_training_killed_in_either_phase_ends_as_one_left_alone(finished, tmp_
     stage, trainings = finished
     trained, history, log = trainings[name]
     changes = {"refit": True} if name == "refit" else {}
-    states, first = CheckpointFiles(tmp_path), KilledAt(epoch)
-    with pytest.raises(KeyboardInterrupt):
+    states, first = CheckpointFiles(tmp_path), KillingLog(epoch)
+    with pytest.raises(RuntimeError, match="Killed"):
         stage.train(log=first, checkpoint=states, **changes)
     again, resumed, rest = stage.train(checkpoint=states, **changes)
     assert resumed["epochs"] == history["epochs"]

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
-from learning import Epochs, MemoryFlow, small_params, train
+from learning import Epochs, KillingLog, MemoryFlow, small_params, train
 
 from hmdb_kedro.datasets.checkpoint import CheckpointFiles
 
@@ -28,19 +28,6 @@ class KillingFlow(MemoryFlow):
         if self._left < 0:
             raise RuntimeError("Killed")
         return super().take(clip_id, indices, reduce)
-
-
-class KillingLog(Epochs):
-    """Kill the training after it has logged an epoch, and before its state is kept."""
-
-    def __init__(self, epoch):
-        super().__init__()
-        self._last = epoch
-
-    def log(self, metrics, epoch):
-        super().log(metrics, epoch)
-        if epoch == self._last:
-            raise RuntimeError("Killed")
 
 
 def assert_same(one, other):

@@ -1,8 +1,36 @@
-"""The node that follows every model's training."""
+"""The nodes that every model shares: its training, and the scoring that follows."""
+
+from collections.abc import Callable
+from typing import Any
 
 from kedro.pipeline import Node
 
 from hmdb_kedro.training.streams import evaluate_model
+
+
+def train_node(train: Callable[..., Any], model: str, *pictures: str) -> Node:
+    """Return the node that trains a model.
+
+    Args:
+        train: The training, with its inputs in the order below.
+        model: Its branch of parameters.
+        pictures: The tables it reads.
+    """
+    return Node(
+        train,
+        inputs=[
+            "clip_index",
+            *pictures,
+            "pretrained_weights",
+            f"params:{model}",
+            "params:seed",
+            "epoch_log",
+            "checkpoint",
+        ],
+        outputs=["model", "history"],
+        name="train",
+        confirms="checkpoint",
+    )
 
 
 def score_node(pictures: str) -> Node:

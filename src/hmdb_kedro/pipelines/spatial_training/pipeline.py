@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from hmdb_kedro.pipelines.spatial_training.nodes import compute_features, train_spatial
-from hmdb_kedro.training.wiring import score_node
+from hmdb_kedro.training.wiring import score_node, train_node
 
 
 def create_pipeline() -> Pipeline:
@@ -22,22 +22,7 @@ def create_pipeline() -> Pipeline:
         name="compute_features",
         confirms="features",
     )
-    train = Node(
-        train_spatial,
-        inputs=[
-            "clip_index",
-            "frames",
-            "features",
-            "pretrained_weights",
-            "params:spatial",
-            "params:seed",
-            "epoch_log",
-            "checkpoint",
-        ],
-        outputs=["model", "history"],
-        confirms="checkpoint",
-        name="train",
-    )
+    train = train_node(train_spatial, "spatial", "frames", "features")
     return Pipeline(
         [features, train, score_node("frames")],
         namespace="spatial",

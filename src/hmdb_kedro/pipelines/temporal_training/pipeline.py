@@ -8,7 +8,7 @@ from hmdb_kedro.pipelines.temporal_training.nodes import (
     train_on_flow,
     train_on_frames,
 )
-from hmdb_kedro.training.wiring import score_node
+from hmdb_kedro.training.wiring import score_node, train_node
 
 
 def create_pipeline() -> Pipeline:
@@ -17,21 +17,7 @@ def create_pipeline() -> Pipeline:
 
 
 def _on_frames(model: str) -> Pipeline:
-    train = Node(
-        train_on_frames,
-        inputs=[
-            "clip_index",
-            "frames",
-            "pretrained_weights",
-            f"params:{model}",
-            "params:seed",
-            "epoch_log",
-            "checkpoint",
-        ],
-        outputs=["model", "history"],
-        confirms="checkpoint",
-        name="train",
-    )
+    train = train_node(train_on_frames, model, "frames")
     return Pipeline(
         [train, score_node("frames")],
         namespace=model,
@@ -42,21 +28,7 @@ def _on_frames(model: str) -> Pipeline:
 
 
 def _on_flow() -> Pipeline:
-    train = Node(
-        train_on_flow,
-        inputs=[
-            "clip_index",
-            "flow",
-            "pretrained_weights",
-            "params:temporal",
-            "params:seed",
-            "epoch_log",
-            "checkpoint",
-        ],
-        outputs=["model", "history"],
-        confirms="checkpoint",
-        name="train",
-    )
+    train = train_node(train_on_flow, "temporal", "flow")
     ablate = Node(
         score_without_motion,
         inputs=["model", "clip_index", "flow", "raw_videos", "params:flow", "params:seed"],
