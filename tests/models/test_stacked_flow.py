@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from learning import Epochs
 from params import make
 
+from hmdb_kedro.datasets.checkpoint import CheckpointFiles
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.models.backbones import backbone_of
 from hmdb_kedro.models.stacked_flow import build_flow_resnet50
@@ -84,7 +86,8 @@ def test_a_stack_trains_from_the_flow_table(weights, tmp_path):
     from hmdb_kedro.pipelines.temporal_training.nodes import train_on_flow  # noqa: PLC0415
 
     class MemoryFlow:
-        kind, settings, clip_ids = "flow", {}, [f"{'ab'[i % 2]}/{i}.avi" for i in range(6)]
+        kind, settings, version = "flow", {}, None
+        clip_ids = tuple(f"{'ab'[i % 2]}/{i}.avi" for i in range(6))
 
         def shape(self, clip_id):
             return 12, 36, 48
@@ -92,16 +95,13 @@ def test_a_stack_trains_from_the_flow_table(weights, tmp_path):
         def take(self, clip_id, indices, reduce=1):
             return np.full((len(indices), 36, 48, 2), 1 if clip_id[0] == "a" else -1, np.float32)
 
-    class Epochs:
-        run_id = None
-
-        def log(self, metrics, epoch):
-            assert np.isfinite(metrics["loss"])
-
     clips = pd.DataFrame({"clip_id": MemoryFlow.clip_ids, "partition": "train"})
     clips["label"] = clips["clip_id"].str[0]
     clips["label_id"] = (clips["label"] == "b").astype(int)
     params = PARAMS.model_copy(update={"weights": str(weights), "epochs": 1, "batch_size": 6})
-    trained, history = train_on_flow(clips, MemoryFlow(), Weights(tmp_path), params, 1, Epochs())
+    log, states = Epochs(), CheckpointFiles(tmp_path / "states")
+    inputs = (clips, MemoryFlow(), Weights(tmp_path), params, 1, log, states)
+    trained, history = train_on_flow(*inputs)
+    assert np.isfinite(log[0][1]["loss"])
     assert trained.model.input_shape == (None, 5, 32, 32, 2)
     assert len(history["epochs"]) == 1

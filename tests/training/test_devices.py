@@ -102,6 +102,7 @@ def test_a_gpu_that_is_not_there_is_told(monkeypatch):
         train(small_params(epochs=1, devices="gpu"))
 
 
+@pytest.mark.extended
 def test_two_devices_share_a_batch(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", TWO_CPUS, str(tmp_path)],
