@@ -491,6 +491,7 @@ def test_the_pipeline_runs_from_scores_to_comparison():
         "temporal.ablation_scores": ablations_of(models["temporal"]),
         "clip_index": INDEX,
         "motion_by_clip": motion_of(INDEX),
+        "protocol_runs": [],
         "external_scores": {},
         "params:two_stream": PARAMS,
         "params:data_prep": make("data_prep"),
@@ -499,7 +500,9 @@ def test_the_pipeline_runs_from_scores_to_comparison():
     pipeline = create_pipeline()
     catalog = DataCatalog({name: MemoryDataset(data) for name, data in entries.items()})
     outputs = SequentialRunner().run(pipeline, catalog)
+    assert outputs["protocol_summary"].load()["models"] == {}
     assert set(outputs) == {
+        "protocol_summary",
         "model_comparison",
         "model_comparison_figure",
         "published_figures",
@@ -527,7 +530,8 @@ def test_the_pipeline_runs_from_scores_to_comparison():
         "two_stream.rules",
         "two_stream.scores",
         "two_stream.cost",
+        "two_stream.protocol",
     }
     assert kept <= pipeline.all_outputs()
     fusing = {node.short_name for node in pipeline.nodes if node.namespace == "two_stream"}
-    assert fusing == {"fit", "fuse", "add_costs"}
+    assert fusing == {"fit", "fuse", "describe", "add_costs"}

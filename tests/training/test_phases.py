@@ -299,7 +299,9 @@ def test_scores_average_views_and_crops(finished, crops, views):
     stage, trainings = finished
     trained, history, _ = trainings["alone"]
     trained = replace(trained, preprocessing=trained.preprocessing | {"test_crops": crops})
-    scores, protocol, _ = evaluate_model(trained, history, CLIPS, stage.frames, 1)
+    scores, protocol, _ = evaluate_model(
+        trained, history, CLIPS, stage.frames, 1, make("data_prep")
+    )
     assert (protocol["views"], protocol["crops"]) == (2, crops)
     assert len(scores) == 6
     for row in scores.itertuples():

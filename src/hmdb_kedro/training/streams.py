@@ -12,9 +12,9 @@ from hmdb_kedro.artefacts import TrainedModel
 from hmdb_kedro.datasets.weights_folder import Weights
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.models.cost import count_gflops, training_memory_mb
-from hmdb_kedro.params import TrainParams
+from hmdb_kedro.params import DataPrepParams, TrainParams, hash_values
 from hmdb_kedro.training.fit import EpochLog, TrainingSet, fit
-from hmdb_kedro.training.resume import Checkpoint, training_key
+from hmdb_kedro.training.resume import Checkpoint, run_key, settings_key, training_key
 from hmdb_kedro.training.samples import count_views, make_sampler
 from hmdb_kedro.training.scoring import milliseconds_per_view, score_clips
 from hmdb_kedro.training.warm_start import start_from
@@ -69,7 +69,8 @@ def train_model(
         start: Where the training begins and how it is fitted; by default anew, by `fit`.
 
     Returns:
-        The model and its history; see `fit`.
+        The model and its history: see `fit`; run_key and settings_key, which tell runs of other
+        settings apart.
 
     Raises:
         UserError: A class has no training clip with pictures, or the model of `init_from` is of
@@ -94,7 +95,11 @@ def train_model(
         "batch_size": params.batch_size,
         "extraction": pictures.settings,
     }
-    return TrainedModel(model, classes, preprocessing), history
+    keys = {
+        "run_key": run_key(params, seed, clip_index, pictures),
+        "settings_key": settings_key(params, pictures),
+    }
+    return TrainedModel(model, classes, preprocessing), history | keys
 
 
 def evaluate_model(
@@ -103,13 +108,15 @@ def evaluate_model(
     clip_index: pd.DataFrame,
     pictures: ClipTable,
     split: int,
+    data_prep: DataPrepParams,
 ) -> tuple[pd.DataFrame, dict[str, Any], dict[str, float]]:
     """Score the validation and the test part, and say how and at what cost.
 
     One step, because loading the model takes longer than most of it.
 
     Returns:
-        The scores; the protocol: split, seed, views, crops, sampling and versions; the cost:
+        The scores; the protocol: split, seed, views, crops, sampling, versions, run_key (of all
+        that the scores depend on) and settings_key (the same for all splits and seeds); the cost:
         parameters, gflops of a view, train_seconds, ms_per_clip (the forward passes of all views,
         one by one) and memory_mb of a training step.
 
@@ -127,7 +134,7 @@ def evaluate_model(
         "crops": trained.preprocessing.get("test_crops", "centre"),
         "sampling": trained.preprocessing["sampler"],
         "versions": {"model": trained.version, pictures.kind: pictures.version},
-    }
+    } | _keys(history, data_prep)
     return scores, protocol, _cost(trained, history)
 
 
@@ -161,6 +168,15 @@ def _cost(trained: TrainedModel, history: History) -> dict[str, float]:
         "train_seconds": history["train_seconds"],
         "ms_per_clip": n_views * milliseconds_per_view(trained.model),
         "memory_mb": training_memory_mb(trained.model, how["batch_size"]),
+    }
+
+
+def _keys(history: History, data_prep: DataPrepParams) -> dict[str, str]:
+    if "run_key" not in history:  # of a training from before there were keys
+        return {}
+    return {
+        "run_key": history["run_key"],
+        "settings_key": hash_values([history["settings_key"], data_prep.parts()]),
     }
 
 

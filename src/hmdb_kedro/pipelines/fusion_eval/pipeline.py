@@ -21,10 +21,12 @@ from hmdb_kedro.pipelines.fusion_eval.evaluating import (
     compare_pairs,
     evaluate_models,
     measure_calibration,
+    summarise_protocol,
     tabulate_models,
 )
 from hmdb_kedro.pipelines.fusion_eval.fusing import (
     add_costs,
+    describe_fusion,
     fit_fusion,
     fuse_streams,
     judge_rules,
@@ -43,6 +45,7 @@ def create_pipeline(**_: Any) -> Pipeline:
 
 def _fusion() -> Pipeline:
     scores, costs = _entries(MODELS, "scores"), _entries(MODELS, "cost")
+    protocols = _entries(MODELS, "protocol", "_protocol")
     params = {"params": _PARAMS}
     nodes = [
         Node(
@@ -52,12 +55,18 @@ def _fusion() -> Pipeline:
             name="fit",
         ),
         Node(fuse_streams, {"fusion": "fusion", **scores}, "scores", name="fuse"),
+        Node(
+            describe_fusion,
+            {"scores": "scores", **params, **protocols},
+            "protocol",
+            name="describe",
+        ),
         Node(add_costs, {**params, **costs}, "cost", name="add_costs"),
     ]
     return Pipeline(
         nodes,
         namespace=FUSED,
-        inputs={"clip_index", *scores.values(), *costs.values()},
+        inputs={"clip_index", *scores.values(), *costs.values(), *protocols.values()},
         parameters={_PARAMS},
     )
 
@@ -100,6 +109,12 @@ def _evaluation() -> Pipeline:
             },
             ["model_comparison", "model_comparison_figure", "published_figures"],
             name="compare",
+        ),
+        Node(
+            summarise_protocol,
+            ["protocol_runs", "two_stream.protocol", _PARAMS, _SEED],
+            "protocol_summary",
+            name="summarise_protocol",
         ),
         Node(
             measure_calibration,

@@ -22,7 +22,7 @@ def _on_frames(model: str) -> Pipeline:
         [train, score_node("frames")],
         namespace=model,
         inputs={"clip_index", "frames", "pretrained_weights", "epoch_log"},
-        parameters={f"params:{model}", "params:seed", "params:split"},
+        parameters={f"params:{model}", "params:seed", "params:split", "params:data_prep"},
         tags=["rgb"],
     )
 
@@ -39,7 +39,13 @@ def _on_flow() -> Pipeline:
         [train, score_node("flow"), ablate],
         namespace="temporal",
         inputs={"clip_index", "flow", "raw_videos", "pretrained_weights", "epoch_log"},
-        parameters={"params:temporal", "params:flow", "params:seed", "params:split"},
+        parameters={
+            "params:temporal",
+            "params:flow",
+            "params:seed",
+            "params:split",
+            "params:data_prep",
+        },
         tags=["flow"],
     )
 
