@@ -143,6 +143,7 @@ def test_the_real_pipelines_are_sorted_by_what_their_nodes_do():
     assert work.asked == MODELS
     assert work.models["spatial"].train == ("spatial.compute_features", "spatial.train")
     assert "temporal.ablate" in work.models["temporal"].score
+    assert "ablation_scores" in work.models["cnn3d_v2"].results
     assert {"protocol", "scores", "cost"} <= set(work.models["cnn3d_v1"].results)
     assert {"measure_motion", "two_stream.fuse", "compare"} <= set(work.evaluation)
     alone = describe_work(pipelines, ["temporal_training"], ("temporal",))

@@ -31,6 +31,7 @@ from hmdb_kedro.pipelines.fusion_eval.evaluating import (
 )
 from hmdb_kedro.pipelines.fusion_eval.fusing import add_costs, fit_fusion, fuse_streams, judge_rules
 from hmdb_kedro.pipelines.fusion_eval.gathering import gather_scores
+from hmdb_kedro.pipelines.fusion_eval.pipeline import ABLATED
 
 CLASSES = [f"class {letter}" for letter in "abcdef"]
 COST = {"parameters": 1000, "gflops": 2.5, "train_seconds": 60.0, "ms_per_clip": 4.0}
@@ -485,10 +486,10 @@ def test_the_pipeline_runs_from_scores_to_comparison():
     models = five_models()
     del models["two_stream"]
     entries = {f"{model}.scores": scores for model, scores in models.items()}
+    entries |= {f"{model}.ablation_scores": ablations_of(models[model]) for model in ABLATED}
     entries |= {f"{model}.cost": COST for model in MODELS}
     entries |= {f"{model}.protocol": {"split": 1, "seed": 1, "views": 2} for model in MODELS}
     entries |= {
-        "temporal.ablation_scores": ablations_of(models["temporal"]),
         "clip_index": INDEX,
         "motion_by_clip": motion_of(INDEX),
         "protocol_runs": [],

@@ -34,6 +34,7 @@ from hmdb_kedro.pipelines.fusion_eval.fusing import (
 from hmdb_kedro.pipelines.fusion_eval.gathering import gather_scores
 
 ALL = (*MODELS, FUSED)
+ABLATED = ("cnn3d_v1", "cnn3d_v2", "temporal")
 _FUSION = "two_stream.fusion"
 _SEED, _PARAMS = "params:seed", "params:two_stream"
 
@@ -137,7 +138,7 @@ def _contribution() -> Pipeline:
         ),
         Node(
             measure_ablations,
-            {**shared, "seed": _SEED, **_entries(("temporal",), "ablation_scores")},
+            {**shared, "seed": _SEED, **_entries(ABLATED, "ablation_scores")},
             "ablations",
             name="measure_ablations",
         ),
