@@ -118,6 +118,16 @@ def test_a_part_of_the_models_is_evaluated_only_where_the_others_are_scored():
     assert plan_run(1, 1, part, FakeStore(others)).nodes[-1] == "evaluate"
 
 
+def test_models_that_nothing_needs_are_not_looked_for():
+    class OnlyTemporal(FakeStore):
+        def find(self, model, split, seed):
+            assert model == "temporal", "its table may not be there"
+            return super().find(model, split, seed)
+
+    work = Work(("index",), STEPS, ("temporal",))
+    assert plan_run(1, 1, work, OnlyTemporal()).nodes[-1] == "temporal.score"
+
+
 def test_a_run_that_leaves_its_work_undone_is_an_error():
     with pytest.raises(UserError, match="is not finished"):
         go(FakeStore(), lambda task: 0)

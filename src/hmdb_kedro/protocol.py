@@ -128,7 +128,9 @@ def plan_run(split: int, seed: int, work: Work, stored: Stored) -> Task | None:
 
     The evaluation runs where every model is scored, be it before or by these very nodes.
     """
-    found = {model: stored.find(model, split, seed) for model in MODELS}
+    # Models that nothing here needs may lack their table.
+    looked_at = MODELS if work.evaluation else work.asked
+    found = {model: stored.find(model, split, seed) for model in looked_at}
     nodes: list[str] = []
     versions: dict[str, str] = {}
     for model in work.asked:
@@ -140,7 +142,7 @@ def plan_run(split: int, seed: int, work: Work, stored: Stored) -> Task | None:
         else:
             nodes += steps.train
         nodes += steps.score
-    lacking = [m for m in MODELS if not found[m].scored and m not in work.asked]
+    lacking = [m for m in looked_at if not found[m].scored and m not in work.asked]
     if work.evaluation and not lacking and (nodes or not stored.is_evaluated(split, seed)):
         nodes += work.evaluation
         versions |= _scored_versions(found, work.models)
