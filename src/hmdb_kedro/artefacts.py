@@ -16,9 +16,11 @@ class TrainedModel:
         classes: Labels, in the order of the outputs.
         preprocessing: What stands between a clip and the input: modality, sizes, sampling.
         version: The catalog's version, once it has been loaded from there.
+        file_mb: Size of its file in MB (10⁶ bytes), likewise.
     """
 
     model: "keras.Model"
     classes: tuple[str, ...]
     preprocessing: dict[str, Any] = field(default_factory=dict)
     version: str | None = None
+    file_mb: float | None = None

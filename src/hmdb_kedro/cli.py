@@ -1,5 +1,6 @@
 """The project's command line: `kedro run` with calm errors, and `kedro hmdb …`."""
 
+import json
 import logging
 import os
 import shutil
@@ -8,11 +9,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params, env_option
+from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params, env_option, split_string
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines, settings
 from kedro.io import DatasetError
@@ -20,11 +21,23 @@ from kedro.utils import find_kedro_project
 
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.failures import explain
-from hmdb_kedro.params import MODELS, check_parameters
+from hmdb_kedro.params import MODELS, RootParams, check_parameters
 from hmdb_kedro.pipeline_registry import pipeline_names
-from hmdb_kedro.terminal import plan_table, results_table, show, stale_table, sweep_table
+from hmdb_kedro.terminal import (
+    comparisons_table,
+    plan_table,
+    protocol_table,
+    results_table,
+    show,
+    stale_table,
+    sweep_table,
+)
+
+if TYPE_CHECKING:
+    from hmdb_kedro.runs import ScoredRun
 
 _TERMINATED = 128 + signal.SIGTERM
+_GIVEN_PARAMS = "hmdb_kedro.given_params"
 
 logger = logging.getLogger(__name__)
 
@@ -89,10 +102,16 @@ def hmdb() -> None:
     """Look at what this project has made."""
 
 
+def _split_and_keep(ctx: click.Context, option: click.Parameter, given: str) -> Any:
+    """Return parameters as Kedro reads them, and keep them as they were given."""
+    ctx.meta[_GIVEN_PARAMS] = given
+    return _split_params(ctx, option, given)
+
+
 def _project_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add what says which project's data are meant: the options of `kedro run`."""
     for option in (
-        click.option("--params", default="", callback=_split_params, help="As for `kedro run`."),
+        click.option("--params", default="", callback=_split_and_keep, help="As for `kedro run`."),
         click.option("--conf-source", help="Folder or archive of configuration."),
         env_option,
     ):
@@ -179,6 +198,116 @@ def sweep(
         file=file,
     )
     show(sweep_table(study))
+
+
+@hmdb.command(cls=CleanCommand)
+@_project_options
+@click.option("--splits", default="1,2,3", show_default=True, help="Splits to run.")
+@click.option("--seeds", default="1", show_default=True, help="Seeds to run, of each split.")
+@click.option("--pipelines", "asked", default="", callback=split_string, help="By default all.")
+@click.option(
+    "--models", default="", callback=split_string, help="Models to train; by default all."
+)
+def protocol(
+    env: str | None,
+    conf_source: str | None,
+    params: dict[str, Any],
+    splits: str,
+    seeds: str,
+    asked: list[str],
+    models: list[str],
+) -> None:
+    """Run the pipelines for several splits and seeds, and show means, spreads and comparisons.
+
+    Each split and seed is a `kedro run` of its own. What is finished under the same parameters and
+    data is not run again, so that a stopped command goes on.
+    """
+    from hmdb_kedro import protocol as running  # noqa: PLC0415 - imports pandas
+
+    check_options({"conf_source": conf_source, "env": env, "pipelines": asked})
+    unknown = sorted(set(models) - set(MODELS))
+    if unknown:
+        raise UserError(f"There is no such model. Received: {', '.join(unknown)}.")
+    wanted_splits = running.numbers(splits, "--splits", (1, 2, 3))
+    wanted_seeds = running.numbers(seeds, "--seeds")
+    names = asked or pipeline_names()
+    given = [("--env", env), ("--conf-source", conf_source)]
+    options = tuple(part for option in given if option[1] for part in option if part)
+    raw = str(click.get_current_context().meta.get(_GIVEN_PARAMS, ""))
+    runs = running.KedroRuns(_project_folder(), options, raw)
+    running.extract(
+        lambda shared: runs.start(
+            wanted_splits[0], wanted_seeds[0], "--pipelines", ",".join(shared)
+        ),
+        names,
+    )
+    contexts = {
+        split: _context(env, conf_source, params | {"split": split}) for split in wanted_splits
+    }
+    first = contexts[wanted_splits[0]]
+    known = check_parameters(dict(first.config_loader["parameters"]))
+    pipelines.set_requested(pipeline_names())
+    work = running.describe_work(pipelines, names, models or MODELS)
+    keys = running.RunKeys(first.catalog, known)
+    catalogs = {split: context.catalog for split, context in contexts.items()}
+    stored = running.StoredRuns(running.Versions(catalogs), work, keys.run, keys.evaluation)
+    n_run = running.run_all(
+        [(split, seed) for seed in wanted_seeds for split in wanted_splits],
+        lambda split, seed: running.plan_run(split, seed, work, stored),
+        runs.task,
+    )
+    summary = _summarise(first.catalog.load("protocol_runs"), known)
+    if n_run:
+        first.catalog.save("protocol_summary", summary)
+    _show_summary(summary)
+
+
+@hmdb.command(cls=CleanCommand, name="protocol-summary")
+@_project_options
+@click.argument("roots", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), help="A JSON file to write it to.")
+def protocol_summary(
+    env: str | None,
+    conf_source: str | None,
+    params: dict[str, Any],
+    roots: tuple[Path, ...],
+    output: Path | None,
+) -> None:
+    """Sum up what runs over splits and seeds have stored below ROOTS: data roots, pooled.
+
+    Without ROOTS, that of the environment.
+    """
+    from hmdb_kedro.datasets import ProtocolRuns  # noqa: PLC0415 - imports pandas
+
+    context = _context(env, conf_source, params)
+    known = check_parameters(dict(context.config_loader["parameters"]))
+    found = [
+        run
+        for root in roots or (_data_root(context),)
+        for run in ProtocolRuns(path=str(root), name=str(root) if len(roots) > 1 else "").load()
+    ]
+    summary = _summarise(found, known)
+    if output is not None:
+        output.write_text(json.dumps(summary, indent=2), encoding="utf-8")
+    _show_summary(summary)
+
+
+def _summarise(runs: "list[ScoredRun]", params: RootParams) -> dict[str, Any]:
+    from hmdb_kedro.evaluation.protocol import newest_runs, summarise_runs  # noqa: PLC0415 - slow
+
+    two_stream = params.two_stream
+    summary = summarise_runs(
+        newest_runs(runs), two_stream.comparisons, draws=two_stream.draws, seed=params.seed
+    )
+    if not summary["models"]:
+        raise UserError(f"{summary['reason']} Received: none. Do: kedro hmdb protocol")
+    return summary
+
+
+def _show_summary(summary: dict[str, Any]) -> None:
+    show(protocol_table(summary))
+    if summary["comparisons"]["pairs"]:
+        show(comparisons_table(summary["comparisons"]["pairs"]))
 
 
 def _context(env: str | None, conf_source: str | None, params: dict[str, Any]) -> KedroContext:

@@ -18,6 +18,12 @@ BatchNorm = Literal["frozen", "partial", "trained"]
 MODELS = ("spatial", "cnn3d_v1", "cnn3d_v2", "temporal")
 
 
+def hash_values(values: Any) -> str:
+    """Return 16 hex digits that change with plain values, whatever the order of their keys."""
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 class Params(BaseModel):
     """A branch of the parameters: frozen, and closed to unknown keys."""
 
@@ -48,8 +54,7 @@ class WorkParams(Params):
 
     def settings_hash(self) -> str:
         """Return 16 hex digits that change when a setting does."""
-        settings = json.dumps(self.settings(), sort_keys=True)
-        return hashlib.sha256(settings.encode()).hexdigest()[:16]
+        return hash_values(self.settings())
 
 
 class DataPrepParams(WorkParams):
@@ -78,6 +83,11 @@ class DataPrepParams(WorkParams):
     def settings(self) -> dict[str, Any]:
         """Return what shapes a row of the scan; the rest is applied to the index anew."""
         return self.model_dump(mode="json", include={"min_frames", "min_decoded_share"})
+
+    def parts(self) -> dict[str, Any]:
+        """Return what decides which clips there are, and in which part each is."""
+        kept = {"min_frames", "min_decoded_share", "splits", "source_pattern", "classes"}
+        return self.model_dump(mode="json", include=kept | {"val_fraction", "test_fraction"})
 
     @field_validator("source_pattern")
     @classmethod

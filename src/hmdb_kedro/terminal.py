@@ -88,6 +88,39 @@ def sweep_table(study: "optuna.Study") -> Table:
     return table
 
 
+def protocol_table(summary: Mapping[str, Any]) -> Table:
+    """Return one row a model, from the catalog's `protocol_summary`."""
+    table = Table(
+        title=f"Splits {_joined(summary['splits'])}, seeds {_joined(summary['seeds'])}: "
+        f"about {summary['about']}",
+        caption="Interval: all clips pooled, by source video. ±: standard deviations.",
+    )
+    table.add_column("model")
+    titles = ("top-1", "95 % interval", "± splits", "± seeds", "mean class acc.", "runs")
+    for title in titles:
+        table.add_column(title, justify="right")
+    for model, found in summary["models"].items():
+        deviations = (found["sd_over_splits"], found["sd_over_seeds"])
+        table.add_row(
+            model,
+            _cell(found["top1"]),
+            _ends(found["pooled"]),
+            *map(_cell, deviations),
+            _cell(found["mean_class_accuracy"]),
+            str(len(found["runs"])),
+        )
+    return table
+
+
+def comparisons_table(pairs: "Sequence[Mapping[str, Any]]") -> Table:
+    """Return one row a declared pair of models, with the verdict in words."""
+    table = Table(title="Declared comparisons", show_header=False)
+    table.add_column("verdict", overflow="fold")
+    for pair in pairs:
+        table.add_row(pair["sentence"])
+    return table
+
+
 def show(table: Table) -> None:
     """Write a table to the terminal."""
     Console().print(table)
@@ -97,6 +130,16 @@ def _cell(value: Any) -> str:
     if value is None:
         return "–"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _ends(interval: Mapping[str, Any]) -> str:
+    if interval["low"] is None:
+        return "–"
+    return f"{interval['low']:.3f}–{interval['high']:.3f}"
+
+
+def _joined(values: "Sequence[Any]") -> str:
+    return ", ".join(map(str, values))
 
 
 def _duration(hours: float) -> str:

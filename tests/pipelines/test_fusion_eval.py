@@ -31,6 +31,7 @@ from hmdb_kedro.pipelines.fusion_eval.evaluating import (
 )
 from hmdb_kedro.pipelines.fusion_eval.fusing import add_costs, fit_fusion, fuse_streams, judge_rules
 from hmdb_kedro.pipelines.fusion_eval.gathering import gather_scores
+from hmdb_kedro.pipelines.fusion_eval.pipeline import ABLATED
 
 CLASSES = [f"class {letter}" for letter in "abcdef"]
 COST = {"parameters": 1000, "gflops": 2.5, "train_seconds": 60.0, "ms_per_clip": 4.0}
@@ -485,12 +486,13 @@ def test_the_pipeline_runs_from_scores_to_comparison():
     models = five_models()
     del models["two_stream"]
     entries = {f"{model}.scores": scores for model, scores in models.items()}
+    entries |= {f"{model}.ablation_scores": ablations_of(models[model]) for model in ABLATED}
     entries |= {f"{model}.cost": COST for model in MODELS}
     entries |= {f"{model}.protocol": {"split": 1, "seed": 1, "views": 2} for model in MODELS}
     entries |= {
-        "temporal.ablation_scores": ablations_of(models["temporal"]),
         "clip_index": INDEX,
         "motion_by_clip": motion_of(INDEX),
+        "protocol_runs": [],
         "external_scores": {},
         "params:two_stream": PARAMS,
         "params:data_prep": make("data_prep"),
@@ -499,7 +501,9 @@ def test_the_pipeline_runs_from_scores_to_comparison():
     pipeline = create_pipeline()
     catalog = DataCatalog({name: MemoryDataset(data) for name, data in entries.items()})
     outputs = SequentialRunner().run(pipeline, catalog)
+    assert outputs["protocol_summary"].load()["models"] == {}
     assert set(outputs) == {
+        "protocol_summary",
         "model_comparison",
         "model_comparison_figure",
         "published_figures",
@@ -527,7 +531,8 @@ def test_the_pipeline_runs_from_scores_to_comparison():
         "two_stream.rules",
         "two_stream.scores",
         "two_stream.cost",
+        "two_stream.protocol",
     }
     assert kept <= pipeline.all_outputs()
     fusing = {node.short_name for node in pipeline.nodes if node.namespace == "two_stream"}
-    assert fusing == {"fit", "fuse", "add_costs"}
+    assert fusing == {"fit", "fuse", "describe", "add_costs"}

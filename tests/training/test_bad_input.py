@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from learning import Epochs, MemoryFlow, small_params
+from params import make
 
 from hmdb_kedro.artefacts import TrainedModel
 from hmdb_kedro.errors import UserError
@@ -65,7 +66,9 @@ def score(table, index=INDEX, classes=("sit", "wave")):
 
     preprocessing = {"extraction": SETTINGS, "test_views": 1}
     trained = TrainedModel(build(len(classes)), classes, preprocessing)
-    return evaluate_model(trained, {"seed": 1, "train_seconds": 1.0}, index, table, 1)
+    return evaluate_model(
+        trained, {"seed": 1, "train_seconds": 1.0}, index, table, 1, make("data_prep")
+    )
 
 
 def test_a_class_without_training_clips_is_named():

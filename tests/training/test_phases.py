@@ -46,6 +46,9 @@ class MemoryFrames:
     def shape(self, clip_id):
         return 9, 20, 26
 
+    def info(self):
+        return pd.DataFrame({"clip_id": self.clip_ids, "seconds": 0.5})
+
     def take(self, clip_id, indices, reduce=1):
         self.read.append(clip_id)
         number = int(clip_id[2:-4])
@@ -299,8 +302,14 @@ def test_scores_average_views_and_crops(finished, crops, views):
     stage, trainings = finished
     trained, history, _ = trainings["alone"]
     trained = replace(trained, preprocessing=trained.preprocessing | {"test_crops": crops})
-    scores, protocol, _ = evaluate_model(trained, history, CLIPS, stage.frames, 1)
+    scores, protocol, cost = evaluate_model(
+        trained, history, CLIPS, stage.frames, 1, make("data_prep")
+    )
     assert (protocol["views"], protocol["crops"]) == (2, crops)
+    assert protocol["run_key"] == history["run_key"] != protocol["settings_key"]
+    assert cost["ms_extract_per_clip"] == 500
+    parts = [cost[f"ms_{name}per_clip"] for name in ("", "read_", "extract_")]
+    assert cost["ms_per_clip_total"] == pytest.approx(sum(parts))
     assert len(scores) == 6
     for row in scores.itertuples():
         pictures = stage.frames.take(row.clip_id, [2, 6])

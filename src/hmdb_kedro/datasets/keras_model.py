@@ -43,8 +43,10 @@ class KerasModel(AbstractVersionedDataset[TrainedModel, TrainedModel]):
         Raises:
             DatasetError: A file is absent or damaged.
         """
-        trained = read_model(Path(self._get_load_path()))
-        return replace(trained, version=self.resolve_load_version())
+        path = Path(self._get_load_path())
+        trained = read_model(path)
+        size_mb = path.stat().st_size / 1e6
+        return replace(trained, version=self.resolve_load_version(), file_mb=size_mb)
 
     def save(self, data: TrainedModel) -> None:
         """Write both files; the `.keras` file last and whole: its presence makes the version."""

@@ -1,7 +1,7 @@
 """Is one model better than another on these clips, and if one cannot tell: how many would it take?
 
-All of it is for two trained models as they are. That another training with another seed would have
-given other models is not in it: several seeds are needed for a claim about a design.
+What compares two trained models tells of them as they are. That another training with another seed
+would have given other models is not in it: several seeds are needed for a claim about a design.
 """
 
 from collections.abc import Mapping, Sequence
@@ -76,6 +76,7 @@ def compare_models(
     *,
     draws: int,
     seed: int,
+    about: str = TRAINED_MODEL,
 ) -> list[Comparison]:
     """Compare pairs of models that were declared before the test part was looked at.
 
@@ -88,6 +89,7 @@ def compare_models(
         sources: shape (N,): the source video of each clip.
         draws: Of the bootstrap and the permutation test.
         seed: Of both.
+        about: What the claim is about: a sentence that closes each verdict.
     """
     if not pairs:
         return []
@@ -98,7 +100,7 @@ def compare_models(
     p_values = [sign_flip_p(sums[:, k], draws=draws, seed=seed) for k in range(len(pairs))]
     corrected = holm(p_values)
     return [
-        _comparison(pair, gain, differences[:, k], clusters, (p_values[k], corrected[k]))
+        _comparison(pair, gain, differences[:, k], clusters, (p_values[k], corrected[k]), about)
         for k, (pair, gain) in enumerate(zip(pairs, gains, strict=True))
     ]
 
@@ -185,6 +187,7 @@ def _comparison(
     differences: np.ndarray,
     clusters: Clusters,
     p_values: tuple[float, float],
+    about: str,
 ) -> Comparison:
     effect = design_effect(differences, clusters)
     better, worse = int((differences > 0).sum()), int((differences < 0).sum())
@@ -199,11 +202,13 @@ def _comparison(
         p_mcnemar=mcnemar_p(better, worse),
         design_effect=effect,
         clips_needed=needed,
-        sentence=_sentence(pair, gain, p_values[1], needed),
+        sentence=_sentence(pair, gain, p_values[1], needed, about),
     )
 
 
-def _sentence(pair: tuple[str, str], gain: Interval, p_value: float, needed: int | None) -> str:
+def _sentence(
+    pair: tuple[str, str], gain: Interval, p_value: float, needed: int | None, about: str
+) -> str:
     model, against = pair
     size = f"{gain.n_clips:,} clips of {gain.n_sources:,} source videos"
     if gain.low is None or gain.high is None:
@@ -218,7 +223,7 @@ def _sentence(pair: tuple[str, str], gain: Interval, p_value: float, needed: int
         verdict = f"not distinguishable from none ({told}){enough}"
     return (
         f"{model} against {against}: {_points(gain.estimate)} points, {interval}, {size}: "
-        f"{verdict}. {TRAINED_MODEL}"
+        f"{verdict}. {about}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Stand-ins for the flow table in which the motion is gone: what does a stream live on?"""
+"""Stand-ins for the tables in which the motion is gone: what does a model live on?"""
 
 from functools import lru_cache
 from typing import Any
@@ -54,6 +54,24 @@ class ShuffledFlow:
     def _stored(self, field: np.ndarray) -> np.ndarray:
         bound_px = self._params.bound_px
         return decode_flow(encode_flow(field, bound_px, self._params.quality), bound_px)
+
+
+class RepeatedFrame:
+    """Frames of clips of which only the middle one is left, again and again."""
+
+    def __init__(self, pictures: Pictures):
+        """Take the frames from a real table."""
+        self._pictures = pictures
+
+    def shape(self, clip_id: str) -> tuple[int, int, int]:
+        """Return the shape of the real clip."""
+        return self._pictures.shape(clip_id)
+
+    def take(self, clip_id: str, indices: Any, reduce: int = 1) -> np.ndarray:
+        """Return the middle frame: uint8 (len(indices), H / reduce, W / reduce, 3)."""
+        n_frames, _, _ = self.shape(clip_id)
+        middle = self._pictures.take(clip_id, [n_frames // 2], reduce)
+        return np.repeat(middle, len(indices), axis=0)
 
 
 class ZeroFlow:

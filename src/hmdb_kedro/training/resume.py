@@ -1,7 +1,5 @@
 """What a training must remember to go on as if nothing had happened."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,13 +10,15 @@ import numpy as np
 import pandas as pd
 
 from hmdb_kedro.datasets.checkpoint import TrainingState
-from hmdb_kedro.params import TrainParams
+from hmdb_kedro.params import TrainParams, hash_values
 
 logger = logging.getLogger(__name__)
 
 SELECTION, REFIT, HEAD = "selection", "refit", "head"
 # What says nothing about the weights that come out.
 _WITHOUT_EFFECT = {"loader_threads", "test_views", "devices"}
+# What says nothing about the scores either.
+_HARDWARE = {"loader_threads", "devices"}
 _CLIP_COLUMNS = ["clip_id", "content_hash", "label", "label_id", "partition"]
 
 
@@ -77,17 +77,44 @@ def training_key(params: TrainParams, seed: int, clip_index: pd.DataFrame, pictu
     Parameters, the seed, the clips of the training and validation part with their labels and
     content, the table's version and extraction settings, and Keras itself. Not its threads.
     """
-    columns = [name for name in _CLIP_COLUMNS if name in clip_index]
-    clips = clip_index.loc[clip_index["partition"].isin(["train", "val"]), columns]
     depends_on = {
         "params": params.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
         "seed": seed,
-        "clips": clips.to_csv(index=False),
+        "clips": _clips(clip_index, ["train", "val"]),
+    }
+    return hash_values(depends_on | _circumstances(pictures))
+
+
+def run_key(params: TrainParams, seed: int, clip_index: pd.DataFrame, pictures: Stored) -> str:
+    """Return 16 hex digits that change with everything a training and its scores depend on.
+
+    As `training_key`, and the views and the test clips.
+    """
+    depends_on = {
+        "params": params.model_dump(mode="json", exclude=_HARDWARE),
+        "seed": seed,
+        "clips": _clips(clip_index, ["train", "val", "test"]),
+    }
+    return hash_values(depends_on | _circumstances(pictures))
+
+
+def settings_key(params: TrainParams, pictures: Stored) -> str:
+    """Return 16 hex digits that the runs of all splits and seeds under one recipe share."""
+    recipe = {"params": params.model_dump(mode="json", exclude=_HARDWARE)}
+    return hash_values(recipe | _circumstances(pictures))
+
+
+def _circumstances(pictures: Stored) -> dict[str, Any]:
+    return {
         "pictures": [pictures.kind, pictures.version, pictures.settings],
         "keras": [keras.__version__, keras.backend.backend()],
     }
-    text = json.dumps(depends_on, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _clips(clip_index: pd.DataFrame, parts: list[str]) -> str:
+    columns = [name for name in _CLIP_COLUMNS if name in clip_index]
+    clips: str = clip_index.loc[clip_index["partition"].isin(parts), columns].to_csv(index=False)
+    return clips
 
 
 def killed_run_id(checkpoint: Checkpoint) -> str | None:

@@ -26,23 +26,22 @@ def score_clips(trained: TrainedModel, clips: pd.DataFrame, pictures: Pictures) 
     Returns:
         clip_id, partition, label, then one float32 column a class; rows sum to 1.
     """
-    how = trained.preprocessing
-    crops = how.get("test_crops", "centre")
-    n_views = count_views(how["test_views"], crops)
-    batches = ClipBatches(
-        clips,
-        pictures,
-        protocol_sampler(Sampler(**how["sampler"]), how["test_views"], crops),
-        num_classes=len(trained.classes),
-        views=n_views,
-        batch_size=_BATCH_SIZE,
-        threads=os.cpu_count() or 1,
-    )
-    views = _predict(trained, batches)
-    scores = views.reshape(len(clips), n_views, len(trained.classes)).mean(axis=1)
+    views = _predict(trained, _batches(trained, clips, pictures, _BATCH_SIZE))
+    scores = views.reshape(len(clips), _n_views(trained), len(trained.classes)).mean(axis=1)
     scores /= scores.sum(axis=1, keepdims=True)
     table = clips[["clip_id", "partition", "label"]].reset_index(drop=True)
     return table.join(pd.DataFrame(scores.astype(np.float32), columns=list(trained.classes)))
+
+
+def milliseconds_to_read(trained: TrainedModel, clips: pd.DataFrame, pictures: Pictures) -> float:
+    """Return the median time in which one thread reads and prepares a clip's views, in ms."""
+    batches = _batches(trained, clips.iloc[:_TIMED_RUNS], pictures, _n_views(trained))
+    times = []
+    for number in range(len(batches)):
+        start = time.perf_counter()
+        batches[number]
+        times.append(time.perf_counter() - start)
+    return 1e3 * float(np.median(times))
 
 
 def milliseconds_per_view(model: keras.Model) -> float:
@@ -55,6 +54,27 @@ def milliseconds_per_view(model: keras.Model) -> float:
         model.predict_on_batch(inputs)
         times.append(time.perf_counter() - start)
     return 1e3 * float(np.median(times))
+
+
+def _n_views(trained: TrainedModel) -> int:
+    how = trained.preprocessing
+    return count_views(how["test_views"], how.get("test_crops", "centre"))
+
+
+def _batches(
+    trained: TrainedModel, clips: pd.DataFrame, pictures: Pictures, batch_size: int
+) -> ClipBatches:
+    how = trained.preprocessing
+    crops = how.get("test_crops", "centre")
+    return ClipBatches(
+        clips,
+        pictures,
+        protocol_sampler(Sampler(**how["sampler"]), how["test_views"], crops),
+        num_classes=len(trained.classes),
+        views=_n_views(trained),
+        batch_size=batch_size,
+        threads=os.cpu_count() or 1,
+    )
 
 
 def _predict(trained: TrainedModel, batches: ClipBatches) -> np.ndarray:

@@ -12,11 +12,15 @@ from hmdb_kedro.artefacts import TrainedModel
 from hmdb_kedro.datasets.weights_folder import Weights
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.models.cost import count_gflops, training_memory_mb
-from hmdb_kedro.params import TrainParams
+from hmdb_kedro.params import DataPrepParams, TrainParams, hash_values
 from hmdb_kedro.training.fit import EpochLog, TrainingSet, fit
-from hmdb_kedro.training.resume import Checkpoint, training_key
+from hmdb_kedro.training.resume import Checkpoint, run_key, settings_key, training_key
 from hmdb_kedro.training.samples import count_views, make_sampler
-from hmdb_kedro.training.scoring import milliseconds_per_view, score_clips
+from hmdb_kedro.training.scoring import (
+    milliseconds_per_view,
+    milliseconds_to_read,
+    score_clips,
+)
 from hmdb_kedro.training.warm_start import start_from
 from hmdb_kedro.video.tables import ClipTable
 
@@ -69,7 +73,8 @@ def train_model(
         start: Where the training begins and how it is fitted; by default anew, by `fit`.
 
     Returns:
-        The model and its history; see `fit`.
+        The model and its history: see `fit`; run_key and settings_key, which tell runs of other
+        settings apart.
 
     Raises:
         UserError: A class has no training clip with pictures, or the model of `init_from` is of
@@ -94,7 +99,11 @@ def train_model(
         "batch_size": params.batch_size,
         "extraction": pictures.settings,
     }
-    return TrainedModel(model, classes, preprocessing), history
+    keys = {
+        "run_key": run_key(params, seed, clip_index, pictures),
+        "settings_key": settings_key(params, pictures),
+    }
+    return TrainedModel(model, classes, preprocessing), history | keys
 
 
 def evaluate_model(
@@ -103,15 +112,19 @@ def evaluate_model(
     clip_index: pd.DataFrame,
     pictures: ClipTable,
     split: int,
+    data_prep: DataPrepParams,
 ) -> tuple[pd.DataFrame, dict[str, Any], dict[str, float]]:
     """Score the validation and the test part, and say how and at what cost.
 
     One step, because loading the model takes longer than most of it.
 
     Returns:
-        The scores; the protocol: split, seed, views, crops, sampling and versions; the cost:
-        parameters, gflops of a view, train_seconds, ms_per_clip (the forward passes of all views,
-        one by one) and memory_mb of a training step.
+        The scores; the protocol: split, seed, views, crops, sampling, versions, run_key (of all
+        that the scores depend on) and settings_key (the same for all splits and seeds); the cost:
+        parameters, gflops of a view, file_mb, train_seconds, ms_per_clip (the forward passes of all
+        views, one by one), ms_read_per_clip (reading and preparing these views from the table),
+        ms_extract_per_clip (from the video to the table: decoding, flow where it is the model's,
+        encoding), ms_per_clip_total (all three) and memory_mb of a training step.
 
     Raises:
         UserError: The table was extracted with other settings than the model was trained on, or
@@ -119,7 +132,8 @@ def evaluate_model(
     """
     _refuse_other_settings(trained, pictures)
     _refuse_other_classes(trained, clip_index)
-    scores = score_clips(trained, scored_clips(clip_index, pictures), pictures)
+    clips = scored_clips(clip_index, pictures)
+    scores = score_clips(trained, clips, pictures)
     protocol = {
         "split": split,
         "seed": history["seed"],
@@ -127,8 +141,8 @@ def evaluate_model(
         "crops": trained.preprocessing.get("test_crops", "centre"),
         "sampling": trained.preprocessing["sampler"],
         "versions": {"model": trained.version, pictures.kind: pictures.version},
-    }
-    return scores, protocol, _cost(trained, history)
+    } | _keys(history, data_prep)
+    return scores, protocol, _cost(trained, history, clips, pictures)
 
 
 def scored_clips(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:
@@ -152,15 +166,38 @@ def training_clips(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFram
     return clips[clips["partition"].isin(["train", "val"])]
 
 
-def _cost(trained: TrainedModel, history: History) -> dict[str, float]:
+def _cost(
+    trained: TrainedModel, history: History, clips: pd.DataFrame, pictures: ClipTable
+) -> dict[str, float]:
     how = trained.preprocessing
     n_views = count_views(how["test_views"], how.get("test_crops", "centre"))
-    return {
+    steps = {"ms_per_clip": n_views * milliseconds_per_view(trained.model)}
+    if len(clips):
+        steps["ms_read_per_clip"] = milliseconds_to_read(trained, clips, pictures)
+        steps["ms_extract_per_clip"] = _milliseconds_to_extract(clips, pictures)
+        steps["ms_per_clip_total"] = sum(steps.values())
+    known = {} if trained.file_mb is None else {"file_mb": trained.file_mb}
+    return known | {
         "parameters": trained.model.count_params(),
         "gflops": count_gflops(trained.model),
         "train_seconds": history["train_seconds"],
-        "ms_per_clip": n_views * milliseconds_per_view(trained.model),
+        **steps,
         "memory_mb": training_memory_mb(trained.model, how["batch_size"]),
+    }
+
+
+def _milliseconds_to_extract(clips: pd.DataFrame, pictures: ClipTable) -> float:
+    """Return the median time that extraction noted of these clips, its workers side by side."""
+    noted = pictures.info().set_index("clip_id")["seconds"].reindex(clips["clip_id"])
+    return 1e3 * float(noted.median())
+
+
+def _keys(history: History, data_prep: DataPrepParams) -> dict[str, str]:
+    if "run_key" not in history:  # of a training from before there were keys
+        return {}
+    return {
+        "run_key": history["run_key"],
+        "settings_key": hash_values([history["settings_key"], data_prep.parts()]),
     }
 
 

@@ -41,7 +41,7 @@ def score_node(pictures: str) -> Node:
     """
     return Node(
         evaluate_model,
-        inputs=["model", "history", "clip_index", pictures, "params:split"],
+        inputs=["model", "history", "clip_index", pictures, "params:split", "params:data_prep"],
         outputs=["scores", "protocol", "cost"],
         name="score",
     )

@@ -11,6 +11,7 @@ from hmdb_kedro.evaluation.calibration import calibration
 from hmdb_kedro.evaluation.clusters import Clusters
 from hmdb_kedro.evaluation.intervals import LEVEL, share_intervals
 from hmdb_kedro.evaluation.metrics import classification_metrics, top_k_hits
+from hmdb_kedro.evaluation.protocol import newest_runs, summarise_runs
 from hmdb_kedro.evaluation.scores import (
     BASELINE,
     EXTERNAL,
@@ -24,6 +25,7 @@ from hmdb_kedro.params import DataPrepParams, TwoStreamParams
 from hmdb_kedro.reporting.figures import comparison_figure
 from hmdb_kedro.reporting.published import published_figures
 from hmdb_kedro.reporting.tables import comparison_table
+from hmdb_kedro.runs import ScoredRun
 
 FUSED = "two_stream"
 V1, V2 = "cnn3d_v1", "cnn3d_v2"
@@ -111,6 +113,27 @@ def tabulate_models(
     published = published_figures()
     shown = published if data_prep.expect == "hmdb51" else published.head(0)
     return table, comparison_figure(table, shown), published
+
+
+def summarise_protocol(
+    protocol_runs: list[ScoredRun],
+    _fused: dict[str, Any],
+    params: TwoStreamParams,
+    seed: int,
+) -> dict[str, Any]:
+    """Sum up all runs over splits and seeds under the settings of the newest ones.
+
+    Args:
+        protocol_runs: All that is stored.
+        _fused: The protocol of this run's fusion: it must be stored before the runs are read.
+        params: The declared comparisons, and the draws.
+        seed: Of the draws.
+
+    Returns:
+        See `summarise_runs`.
+    """
+    runs = newest_runs(protocol_runs)
+    return summarise_runs(runs, params.comparisons, draws=params.draws, seed=seed)
 
 
 def measure_calibration(compared_scores: pd.DataFrame, seed: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Combine the streams by a rule that validation clips fit, and choose where asked to."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from hmdb_kedro.evaluation.scores import (
     sources_of_test,
     unstacked,
 )
-from hmdb_kedro.params import TwoStreamParams
+from hmdb_kedro.params import TwoStreamParams, hash_values
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,52 @@ def fuse_streams(fusion: dict[str, Any], **scores: pd.DataFrame) -> pd.DataFrame
     """
     tables = aligned({stream: scores[stream] for stream in fusion["streams"]})
     return fused_table(FusionRule.from_json(fusion), list(tables.values()))
+
+
+def describe_fusion(
+    scores: pd.DataFrame, params: TwoStreamParams, **protocols: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what the fused scores were made of, so that runs over splits and seeds are told apart.
+
+    Args:
+        scores: The fused scores.
+        params: The streams and the rule asked for.
+        **protocols: `<model>_protocol` of all models.
+
+    Returns:
+        As a stream's protocol: split, seed; streams, rule, temperature, n_val, n_test; run_key (of
+        all models' runs) and settings_key, both only where the streams are of one split and seed.
+    """
+    streams = [protocols[f"{stream}_protocol"] for stream in params.streams]
+    first = streams[0]
+    found = {
+        "split": first["split"],
+        "seed": first["seed"],
+        **params.model_dump(mode="json", include={"streams", "rule", "temperature"}),
+        "n_val": int((scores["partition"] == "val").sum()),
+        "n_test": int((scores["partition"] == "test").sum()),
+    }
+    of_one_run = all((p["split"], p["seed"]) == (first["split"], first["seed"]) for p in streams)
+    if not of_one_run:
+        logger.warning("The streams' scores are of several splits or seeds: no part of a protocol.")
+    if not of_one_run or any("run_key" not in protocol for protocol in streams):
+        return found
+    recipe = [found["streams"], found["rule"], found["temperature"]]
+    keys = {name.removesuffix("_protocol"): p.get("run_key") for name, p in protocols.items()}
+    return found | {
+        "run_key": evaluation_key(params, keys),
+        "settings_key": hash_values([recipe, [protocol["settings_key"] for protocol in streams]]),
+    }
+
+
+def evaluation_key(params: TwoStreamParams, run_keys: Mapping[str, str | None]) -> str:
+    """Return 16 hex digits that change with all that an evaluation depends on.
+
+    Args:
+        params: Fusion and comparisons.
+        run_keys: Of all models' scores.
+    """
+    return hash_values([params.model_dump(mode="json"), dict(run_keys)])
 
 
 def fused_table(rule: FusionRule, tables: list[pd.DataFrame]) -> pd.DataFrame:

@@ -21,10 +21,12 @@ from hmdb_kedro.pipelines.fusion_eval.evaluating import (
     compare_pairs,
     evaluate_models,
     measure_calibration,
+    summarise_protocol,
     tabulate_models,
 )
 from hmdb_kedro.pipelines.fusion_eval.fusing import (
     add_costs,
+    describe_fusion,
     fit_fusion,
     fuse_streams,
     judge_rules,
@@ -32,6 +34,7 @@ from hmdb_kedro.pipelines.fusion_eval.fusing import (
 from hmdb_kedro.pipelines.fusion_eval.gathering import gather_scores
 
 ALL = (*MODELS, FUSED)
+ABLATED = ("cnn3d_v1", "cnn3d_v2", "temporal")
 _FUSION = "two_stream.fusion"
 _SEED, _PARAMS = "params:seed", "params:two_stream"
 
@@ -43,6 +46,7 @@ def create_pipeline(**_: Any) -> Pipeline:
 
 def _fusion() -> Pipeline:
     scores, costs = _entries(MODELS, "scores"), _entries(MODELS, "cost")
+    protocols = _entries(MODELS, "protocol", "_protocol")
     params = {"params": _PARAMS}
     nodes = [
         Node(
@@ -52,12 +56,18 @@ def _fusion() -> Pipeline:
             name="fit",
         ),
         Node(fuse_streams, {"fusion": "fusion", **scores}, "scores", name="fuse"),
+        Node(
+            describe_fusion,
+            {"scores": "scores", **params, **protocols},
+            "protocol",
+            name="describe",
+        ),
         Node(add_costs, {**params, **costs}, "cost", name="add_costs"),
     ]
     return Pipeline(
         nodes,
         namespace=FUSED,
-        inputs={"clip_index", *scores.values(), *costs.values()},
+        inputs={"clip_index", *scores.values(), *costs.values(), *protocols.values()},
         parameters={_PARAMS},
     )
 
@@ -102,6 +112,12 @@ def _evaluation() -> Pipeline:
             name="compare",
         ),
         Node(
+            summarise_protocol,
+            ["protocol_runs", "two_stream.protocol", _PARAMS, _SEED],
+            "protocol_summary",
+            name="summarise_protocol",
+        ),
+        Node(
             measure_calibration,
             ["compared_scores", _SEED],
             "calibration",
@@ -122,7 +138,7 @@ def _contribution() -> Pipeline:
         ),
         Node(
             measure_ablations,
-            {**shared, "seed": _SEED, **_entries(("temporal",), "ablation_scores")},
+            {**shared, "seed": _SEED, **_entries(ABLATED, "ablation_scores")},
             "ablations",
             name="measure_ablations",
         ),

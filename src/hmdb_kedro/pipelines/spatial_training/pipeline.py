@@ -27,6 +27,6 @@ def create_pipeline() -> Pipeline:
         [features, train, score_node("frames")],
         namespace="spatial",
         inputs={"clip_index", "frames", "pretrained_weights", "epoch_log"},
-        parameters={"params:spatial", "params:seed", "params:split"},
+        parameters={"params:spatial", "params:seed", "params:split", "params:data_prep"},
         tags=["rgb"],
     )

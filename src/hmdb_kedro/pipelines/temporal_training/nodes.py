@@ -1,6 +1,6 @@
 """Nodes of the temporal_training pipeline."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import keras
@@ -12,7 +12,7 @@ from hmdb_kedro.datasets.weights_folder import Weights
 from hmdb_kedro.models.cnn3d import build_cnn3d
 from hmdb_kedro.models.stacked_flow import build_flow_resnet50
 from hmdb_kedro.params import Cnn3dParams, FlowParams, TemporalParams
-from hmdb_kedro.training.ablation import ShuffledFlow, ZeroFlow
+from hmdb_kedro.training.ablation import RepeatedFrame, ShuffledFlow, ZeroFlow
 from hmdb_kedro.training.fit import EpochLog
 from hmdb_kedro.training.samples import Pictures
 from hmdb_kedro.training.scoring import score_clips
@@ -69,11 +69,33 @@ def score_without_motion(
     Returns:
         ablation (`shuffled_frames`, `zero_flow`), then the columns of scores.
     """
-    clips = scored_clips(clip_index, flow)
-    clips = clips[clips["partition"] == "test"]
+    clips = _test_clips(clip_index, flow)
     sources: dict[str, Pictures] = {
         "shuffled_frames": ShuffledFlow(clips, raw_videos, flow_params, seed),
         "zero_flow": ZeroFlow(flow),
     }
+    return _ablated(trained, clips, sources)
+
+
+def score_on_one_frame(
+    trained: TrainedModel, clip_index: pd.DataFrame, frames: ClipTable
+) -> pd.DataFrame:
+    """Score test clips of which one frame is left, repeated: appearance without motion.
+
+    Returns:
+        ablation (`one_frame_repeated`), then the columns of scores.
+    """
+    clips = _test_clips(clip_index, frames)
+    return _ablated(trained, clips, {"one_frame_repeated": RepeatedFrame(frames)})
+
+
+def _test_clips(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:
+    clips = scored_clips(clip_index, pictures)
+    return clips[clips["partition"] == "test"]
+
+
+def _ablated(
+    trained: TrainedModel, clips: pd.DataFrame, sources: Mapping[str, Pictures]
+) -> pd.DataFrame:
     scores = {name: score_clips(trained, clips, source) for name, source in sources.items()}
     return pd.concat(scores, names=["ablation"]).reset_index(level=0).reset_index(drop=True)

@@ -4,6 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from hmdb_kedro.pipelines.temporal_training.motion import measure_motion
 from hmdb_kedro.pipelines.temporal_training.nodes import (
+    score_on_one_frame,
     score_without_motion,
     train_on_flow,
     train_on_frames,
@@ -18,11 +19,17 @@ def create_pipeline() -> Pipeline:
 
 def _on_frames(model: str) -> Pipeline:
     train = train_node(train_on_frames, model, "frames")
+    ablate = Node(
+        score_on_one_frame,
+        inputs=["model", "clip_index", "frames"],
+        outputs="ablation_scores",
+        name="ablate",
+    )
     return Pipeline(
-        [train, score_node("frames")],
+        [train, score_node("frames"), ablate],
         namespace=model,
         inputs={"clip_index", "frames", "pretrained_weights", "epoch_log"},
-        parameters={f"params:{model}", "params:seed", "params:split"},
+        parameters={f"params:{model}", "params:seed", "params:split", "params:data_prep"},
         tags=["rgb"],
     )
 
@@ -39,7 +46,13 @@ def _on_flow() -> Pipeline:
         [train, score_node("flow"), ablate],
         namespace="temporal",
         inputs={"clip_index", "flow", "raw_videos", "pretrained_weights", "epoch_log"},
-        parameters={"params:temporal", "params:flow", "params:seed", "params:split"},
+        parameters={
+            "params:temporal",
+            "params:flow",
+            "params:seed",
+            "params:split",
+            "params:data_prep",
+        },
         tags=["flow"],
     )
 

@@ -1,0 +1,32 @@
+"""What a run has stored, as an evaluation over several runs takes it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class ScoredRun:
+    """What one run stored of one model's scores.
+
+    Attributes:
+        model: The model, `two_stream` among them.
+        split: The split.
+        seed: The seed.
+        version: The catalog's version of the scores.
+        protocol: What was stored beside them; `settings_key` tells runs that go together.
+        load_scores: Reads the scores.
+        sources: Source video by clip.
+        data_set: Where it comes from; told apart when several are pooled.
+    """
+
+    model: str
+    split: int
+    seed: int
+    version: str
+    protocol: Mapping[str, Any]
+    load_scores: Callable[[], pd.DataFrame]
+    sources: Mapping[str, str]
+    data_set: str = ""
