@@ -43,9 +43,9 @@ def shuffled_label_control(
 ) -> Control:
     """Compare top-1 with what it is when sources change their labels with one another.
 
-    The labels of a source stay together, as they are in the data: shuffled clip by clip, the
-    accuracies would spread less than chance does here. Where sources have unlike numbers of clips,
-    the labels are laid end to end, source after source.
+    The labels of a source stay together, in any order among themselves: shuffled over all clips,
+    the accuracies would spread less than chance does here. They are laid end to end, source after
+    source, which also serves sources with unlike numbers of clips.
 
     Args:
         probabilities: float, shape (N, C).
@@ -61,8 +61,8 @@ def shuffled_label_control(
     generator, rows = np.random.default_rng(seed), np.arange(len(ordered))
     found = np.empty(draws)
     for draw in range(draws):
-        places = generator.permutation(len(clusters))
-        shuffled = ordered[np.argsort(places[owners], kind="stable")]
+        places, within = generator.permutation(len(clusters)), generator.random(len(ordered))
+        shuffled = ordered[np.lexsort((within, places[owners]))]
         found[draw] = shares[rows, shuffled].mean()
     top1 = float(shares[rows, ordered].mean())
     low, high = np.quantile(found, [ALPHA / 2, 1 - ALPHA / 2])

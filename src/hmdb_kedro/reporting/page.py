@@ -83,10 +83,8 @@ def _environment(kind: str) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {
-        filter_.__name__: filter_
-        for filter_ in (share, points, number, short, p_value, count, cell)
-    }
+    filters = (share, points, number, short, p_value, count, cell)
+    environment.filters |= {found.__name__: found for found in filters}
     return environment
 
 

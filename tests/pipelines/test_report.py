@@ -1,0 +1,228 @@
+"""What a reader of the report sees: the figures, and the faults that would make them worthless."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from params import make
+from score_tables import COST, PROTOCOL, REPORTS, FilmStock, Kept, ablations_of, index_of, motion_of
+from score_tables import scores_of as weak_scores_of
+
+from hmdb_kedro.params import MODELS
+from hmdb_kedro.pipelines.data_prep.leaks import find_leaks
+from hmdb_kedro.pipelines.fusion_eval import create_pipeline
+from hmdb_kedro.pipelines.fusion_eval.checking import check_evaluation
+from hmdb_kedro.pipelines.fusion_eval.gathering import gather_scores
+from hmdb_kedro.pipelines.fusion_eval.hardest import show_hardest_clips
+
+pytestmark = pytest.mark.slow
+
+
+def models_of():
+    return {model: weak_scores_of(seed, strength=2.5) for seed, model in enumerate(MODELS)}
+
+
+def index_for_leaks(scores):
+    index = index_of(scores)
+    is_test = index["partition"] == "test"
+    return index.assign(
+        status="ok", split1=np.where(is_test, 2, 1), content_hash=index["clip_id"].to_list()
+    )
+
+
+def with_leaks(index):
+    """What data_prep reports of an index, when `data_prep.on_leak: warn` lets it go on."""
+    return REPORTS["data_prep_report"] | {"leaks": find_leaks(index, 1).summary()}
+
+
+def written(models, index, **changes):
+    """Run the pipeline in memory; return its outputs by name."""
+    entries = {f"{model}.scores": scores for model, scores in models.items()}
+    entries |= {f"{model}.cost": COST for model in MODELS}
+    entries |= {f"{model}.protocol": PROTOCOL for model in MODELS}
+    entries |= REPORTS | {
+        "data_prep_report": with_leaks(index),
+        "frames": FilmStock(index["clip_id"]),
+        "temporal.ablation_scores": ablations_of(models["temporal"]),
+        "clip_index": index,
+        "motion_by_clip": motion_of(index),
+        "external_scores": {},
+        "params:two_stream": make("two_stream", draws=1000),
+        "params:data_prep": make("data_prep"),
+        "params:seed": 1,
+    }
+    catalog = DataCatalog({name: MemoryDataset(data) for name, data in (entries | changes).items()})
+    catalog["evaluation_checks"] = Kept()
+    outputs = SequentialRunner().run(create_pipeline(), catalog)
+    found = {name: outputs[name].load() for name in ("report", "model_card")}
+    return found | {"evaluation_checks": catalog["evaluation_checks"].load()}
+
+
+@pytest.fixture(scope="module")
+def sound():
+    models = models_of()
+    return written(models, index_for_leaks(models["spatial"]))
+
+
+class Page(HTMLParser):
+    """Collects what a page would fetch, its text, and which tags are open at its end."""
+
+    VOID = frozenset({"meta", "img", "br", "link", "input", "line", "circle", "rect"})
+
+    def __init__(self, page):
+        super().__init__()
+        self.fetched, self.open, self.text = [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        named = dict(attrs)
+        self.fetched += [named[key] for key in ("src", "srcset", "data") if key in named]
+        self.fetched += [named["href"]] if tag == "link" else []
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] not in ("script", "style"):
+            self.text.append(data)
+
+    @property
+    def words(self):
+        return " ".join(" ".join(self.text).split())
+
+
+class TestPage:
+    def test_it_is_whole_and_fetches_nothing(self, sound):
+        page = Page(sound["report"])
+        assert page.open == []
+        assert page.fetched
+        assert all(source.startswith("data:image/jpeg;base64,") for source in page.fetched)
+        assert "default-src 'none'" in sound["report"]
+        assert "@import" not in sound["report"].split("</style>")[0]
+
+    def test_it_has_every_section_and_figure(self, sound):
+        report = sound["report"]
+        linked = re.findall(r'<a href="#(\w+)"', report)
+        assert {"data", "protocol", "results", "contribution", "comparison", "limits"} <= set(
+            linked
+        )
+        assert all(f'id="{name}"' in report for name in linked)
+        drawn = re.findall(r'data-figure="(\w+)"', report)
+        assert len(drawn) == 7
+        data = report.split('id="figures">')[1].split("</script>")[0]
+        assert all(f'"{name}": {{' in data for name in drawn)
+
+    def test_published_figures_are_marked_and_not_compared_with_another_set(self, sound):
+        words = Page(sound["report"]).words
+        assert "Published by others on HMDB51, not measured here" in words
+        assert "cannot be compared with the figures above" in words
+
+    def test_of_hmdb51_it_says_so_and_whose_the_clips_are(self):
+        models = models_of()
+        index = index_for_leaks(models["spatial"])
+        report = with_leaks(index) | {"expected": {"missing": {}}}
+        found = written(models, index, data_prep_report=report)
+        assert "on HMDB51" in Page(found["report"]).words
+        assert "CC BY 4.0" in found["model_card"]
+        assert "cannot be compared" not in found["report"]
+
+    def test_a_class_of_any_name_stays_text(self):
+        name = "</script><script>alert(1)</script>"
+        models = {
+            model: scores.rename(columns={"class a": name}).replace({"label": {"class a": name}})
+            for model, scores in models_of().items()
+        }
+        index = index_for_leaks(models["spatial"])
+        ablated = ablations_of(models_of()["temporal"]).rename(columns={"class a": name})
+        ablated["label"] = ablated["label"].replace("class a", name)
+        found = written(models, index, **{"temporal.ablation_scores": ablated})
+        assert "alert(1)</script>" not in found["report"]
+        assert Page(found["report"]).open == []
+
+    def test_without_validation_it_says_what_could_not_be_compared(self):
+        models = {m: scores[scores["partition"] == "test"] for m, scores in models_of().items()}
+        found = written(models, index_for_leaks(models["spatial"]))
+        assert "two_stream against its best stream: left out" in Page(found["report"]).words
+
+
+class TestFaults:
+    def test_a_sound_run_has_none(self, sound):
+        assert sound["evaluation_checks"]["faults"] == []
+        assert "No fault found" in Page(sound["report"]).words
+        assert "Do not trust" not in sound["report"] + sound["model_card"]
+
+    def test_films_of_test_clips_in_train_are_seen_in_the_report(self):
+        models = models_of()
+        index = index_for_leaks(models["spatial"])
+        is_train = index["partition"] == "train"
+        index["source_video"] = index["source_video"].str.removeprefix("train ")
+        assert is_train.any()
+        found = written(models, index)
+        for text in (Page(found["report"]).words, found["model_card"]):
+            assert "Do not trust these figures" in text
+            assert "The split leaks: 60 recording(s) of one class in training and in test" in text
+
+    def test_shuffled_labels_are_seen_in_the_report(self):
+        models = models_of()
+        order = np.random.default_rng(5).permutation(len(models["spatial"]))
+        shuffled = models["spatial"]["label"].to_numpy()[order]
+        models = {model: scores.assign(label=shuffled) for model, scores in models.items()}
+        found = written(models, index_for_leaks(models["spatial"]))
+        assert not found["evaluation_checks"]["shuffled_labels"]["two_stream"]["is_above"]
+        for text in (Page(found["report"]).words, found["model_card"]):
+            assert "Do not trust these figures" in text
+            assert "two_stream is right on" in text
+            assert "no better than with shuffled labels" in text
+        assert "No fault found" not in found["report"]
+
+    def test_clips_that_the_index_has_elsewhere_or_by_another_name_are_seen(self, caplog):
+        models = models_of()
+        index = index_for_leaks(models["spatial"])
+        stack, _ = gather_scores(index, {}, **models)
+        first, second = models["spatial"]["clip_id"].iloc[-2:]
+        index.loc[index["clip_id"] == first, "partition"] = "train"
+        index.loc[index["clip_id"] == second, "label"] = "class a"
+        found = check_evaluation(stack, index, with_leaks(index), 1)
+        assert found["not_test_clips"] == [first]
+        assert found["other_labels"] == [second]
+        assert len(found["faults"]) == 2
+        assert f"not in the test part of clip_index ({first})" in caplog.text
+
+
+class TestHardestClips:
+    def test_the_least_probable_clips_come_first_with_their_frames(self):
+        models = models_of()
+        models["two_stream"] = models.pop("temporal")
+        index = index_for_leaks(models["spatial"])
+        stack, _ = gather_scores(index, {}, **models)
+        test = models["two_stream"][models["two_stream"]["partition"] == "test"]
+        p_labels = {row["clip_id"]: row[row["label"]] for row in test.to_dict("records")}
+        hardest = sorted(p_labels, key=p_labels.__getitem__)
+        found, sheet = show_hardest_clips(FilmStock(set(p_labels) - {hardest[0]}), stack)
+        assert [row["clip_id"] for row in found] == hardest[1:13]
+        for row in found:
+            assert row["log_loss"] == pytest.approx(-np.log(p_labels[row["clip_id"]]))
+            assert row["p_predicted"] >= row["p_label"]
+            assert row["picture"].startswith("data:image/jpeg;base64,")
+        told = {row["clip_id"]: (row["label"], row["predicted"]) for row in found}
+        assert any(label != predicted for label, predicted in told.values())
+        for (label, predicted), title in zip(told.values(), sheet.data[1].text, strict=True):
+            wrong = f"{label}, taken for {predicted}"
+            assert title == (wrong if label != predicted else f"{label}, and found so")
+        assert found[0]["clip_id"] in sheet.data[2].text[0]
+
+    def test_without_frames_it_says_so(self):
+        models = models_of()
+        models["two_stream"] = models.pop("temporal")
+        stack, _ = gather_scores(index_for_leaks(models["spatial"]), {}, **models)
+        found, sheet = show_hardest_clips(FilmStock([]), stack)
+        assert found == []
+        assert sheet.layout.annotations[0].text == "No clip has frames."
