@@ -2,15 +2,22 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from kedro.io import DataCatalog, MemoryDataset
+from click.testing import CliRunner
+from clips import REPOSITORY
+from kedro.framework.project import settings
+from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from params import make
 from score_tables import COST, PROTOCOL, REPORTS, FilmStock, Kept, ablations_of, index_of, motion_of
 from score_tables import scores_of as weak_scores_of
 
+from hmdb_kedro import cli
 from hmdb_kedro.params import MODELS
 from hmdb_kedro.pipelines.data_prep.leaks import find_leaks
 from hmdb_kedro.pipelines.fusion_eval import create_pipeline
@@ -39,7 +46,7 @@ def with_leaks(index):
 
 
 def written(models, index, **changes):
-    """Run the pipeline in memory; return its outputs by name."""
+    """Run the pipeline in memory; return what it wrote, and what it wrote that from, by name."""
     entries = {f"{model}.scores": scores for model, scores in models.items()}
     entries |= {f"{model}.cost": COST for model in MODELS}
     entries |= {f"{model}.protocol": PROTOCOL for model in MODELS}
@@ -54,11 +61,13 @@ def written(models, index, **changes):
         "params:data_prep": make("data_prep"),
         "params:seed": 1,
     }
-    catalog = DataCatalog({name: MemoryDataset(data) for name, data in (entries | changes).items()})
-    catalog["evaluation_checks"] = Kept()
-    outputs = SequentialRunner().run(create_pipeline(), catalog)
-    found = {name: outputs[name].load() for name in ("report", "model_card")}
-    return found | {"evaluation_checks": catalog["evaluation_checks"].load()}
+    catalog = DataCatalog({name: Kept(data) for name, data in (entries | changes).items()})
+    pipeline = create_pipeline()
+    for name in pipeline.all_outputs():
+        catalog[name] = Kept()
+    SequentialRunner().run(pipeline, catalog)
+    node = pipeline.only_nodes("write_report")
+    return {name: catalog.load(name) for name in node.inputs() | node.outputs()}
 
 
 @pytest.fixture(scope="module")
@@ -226,3 +235,38 @@ class TestHardestClips:
         found, sheet = show_hardest_clips(FilmStock([]), stack)
         assert found == []
         assert sheet.layout.annotations[0].text == "No clip has frames."
+
+
+class TestCommand:
+    @pytest.fixture
+    def catalog(self, monkeypatch, tmp_path):
+        """The catalog of the sample set, below a folder of the test's own."""
+        bootstrap_project(REPOSITORY)
+        loader = settings.CONFIG_LOADER_CLASS(
+            str(REPOSITORY / "conf"),
+            env="sample",
+            runtime_params={"data_root": str(tmp_path)},
+            **settings.CONFIG_LOADER_ARGS,
+        )
+        catalog = DataCatalog.from_config(loader["catalog"])
+        monkeypatch.setattr(cli, "_context", lambda *_: SimpleNamespace(catalog=catalog))
+        return catalog
+
+    def test_it_writes_the_page_anew_and_says_where(self, sound, catalog, tmp_path):
+        for name, entry in sound.items():
+            if name not in ("report", "model_card"):
+                catalog.save(name, entry)
+        result = CliRunner().invoke(cli.hmdb, ["report", "--env", "sample"])
+        assert result.exit_code == 0, result.output
+        paths = dict(line.split(": ", 1) for line in result.stdout.splitlines())
+        assert Path(paths["report"]).is_relative_to(tmp_path / "08_reporting" / "split1")
+        assert Path(paths["report"]).suffix == ".html"
+        words = Page(Path(paths["report"]).read_text(encoding="utf-8")).words
+        assert words == Page(sound["report"]).words
+        assert Path(paths["model_card"]).read_text(encoding="utf-8") == sound["model_card"]
+
+    def test_before_a_run_it_says_what_to_do(self, catalog):
+        result = CliRunner().invoke(cli.hmdb, ["report", "--env", "sample"])
+        assert result.exit_code == 1
+        assert "needs the results of a finished run" in result.stderr
+        assert "Do: kedro run --env sample" in result.stderr
