@@ -3,7 +3,11 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from hmdb_kedro.evaluation.control import shuffled_label_control
+from hmdb_kedro.evaluation.control import shuffled_label_controls
+
+
+def shuffled_label_control(probabilities, labels, sources, **options):
+    return shuffled_label_controls({"one": probabilities}, labels, sources, **options)["one"]
 
 
 def certain(labels, n_classes):
@@ -69,3 +73,14 @@ def test_clips_of_one_source_spread_more_than_clips_of_their_own():
     )
     alone = shuffled_label_control(certain(labels, 4), labels, np.arange(60), draws=1000, seed=1)
     assert together.high - together.low > 1.4 * (alone.high - alone.low)
+
+
+def test_models_are_held_to_the_same_drawings():
+    labels, sources = np.arange(60) % 4, np.arange(60) // 5
+    first, second = np.random.default_rng(3).dirichlet(np.ones(4), size=(2, 60))
+    both = shuffled_label_controls(
+        {"first": first, "second": second}, labels, sources, draws=200, seed=1
+    )
+    for name, probabilities in (("first", first), ("second", second)):
+        alone = shuffled_label_control(probabilities, labels, sources, draws=200, seed=1)
+        assert both[name] == alone

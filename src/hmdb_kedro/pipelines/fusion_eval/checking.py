@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from hmdb_kedro.evaluation.control import shuffled_label_control
+from hmdb_kedro.evaluation.control import shuffled_label_controls
 from hmdb_kedro.evaluation.scores import list_some, part, sources_of_test, unstacked
 
 logger = logging.getLogger(__name__)
@@ -37,11 +37,14 @@ def check_evaluation(
         drawings; p_value, is_above), shuffled_draws, and `faults`: a sentence each.
     """
     tables = unstacked(compared_scores)
-    sources = sources_of_test(compared_scores)
-    controls = {
-        model: shuffled_label_control(*part(table, "test"), sources, draws=_DRAWS, seed=seed)
-        for model, table in tables.items()
-    }
+    parts = {model: part(table, "test") for model, table in tables.items()}
+    controls = shuffled_label_controls(
+        {model: probabilities for model, (probabilities, _) in parts.items()},
+        next(iter(parts.values()))[1],
+        sources_of_test(compared_scores),
+        draws=_DRAWS,
+        seed=seed,
+    )
     found: dict[str, Any] = {
         "leaks": data_prep_report["leaks"],
         **_against_index(next(iter(tables.values())), clip_index),

@@ -38,6 +38,9 @@
       if (printed || layout.width) layout.width = width(layout.width, place, printed);
       const active = place.layout && place.layout.updatemenus;
       const data = place.data || figure.data;
+      for (const trace of data.filter((found) => found.error_x)) {
+        trace.error_x.color = layout.font.color;
+      }
       if (active) layout.updatemenus.forEach((menu, i) => { menu.active = active[i].active; });
       Plotly.react(place, data, layout, { responsive: true, displayModeBar: false });
     }
