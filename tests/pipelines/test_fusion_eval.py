@@ -461,7 +461,7 @@ def test_the_pipeline_runs_from_scores_to_comparison():
     entries |= {f"{model}.cost": COST for model in MODELS}
     entries |= {f"{model}.protocol": PROTOCOL for model in MODELS}
     entries |= REPORTS | {
-        "frames": FilmStock(INDEX["clip_id"]),
+        "frames_if_any": FilmStock(INDEX["clip_id"]),
         "temporal.ablation_scores": ablations_of(models["temporal"]),
         "clip_index": INDEX,
         "motion_by_clip": motion_of(INDEX),

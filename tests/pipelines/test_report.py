@@ -52,7 +52,7 @@ def written(models, index, **changes):
     entries |= {f"{model}.protocol": PROTOCOL for model in MODELS}
     entries |= REPORTS | {
         "data_prep_report": with_leaks(index),
-        "frames": FilmStock(index["clip_id"]),
+        "frames_if_any": FilmStock(index["clip_id"]),
         "temporal.ablation_scores": ablations_of(models["temporal"]),
         "clip_index": index,
         "motion_by_clip": motion_of(index),
@@ -232,9 +232,10 @@ class TestHardestClips:
         models = models_of()
         models["two_stream"] = models.pop("temporal")
         stack, _ = gather_scores(index_for_leaks(models["spatial"]), {}, **models)
-        found, sheet = show_hardest_clips(FilmStock([]), stack)
-        assert found == []
-        assert sheet.layout.annotations[0].text == "No clip has frames."
+        for frames in (FilmStock([]), None):
+            found, sheet = show_hardest_clips(frames, stack)
+            assert found == []
+            assert sheet.layout.annotations[0].text == "No clip has frames here."
 
 
 class TestCommand:

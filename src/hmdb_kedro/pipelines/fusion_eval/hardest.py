@@ -15,22 +15,25 @@ from hmdb_kedro.reporting.style import empty_figure
 from hmdb_kedro.video.tables import ClipTable
 
 _CLIPS = 12
+_NO_FRAMES = "No clip has frames here."
 _TITLE = "The test clips the fusion finds hardest, four frames each"
 
 
 def show_hardest_clips(
-    frames: ClipTable, compared_scores: pd.DataFrame
+    frames: ClipTable | None, compared_scores: pd.DataFrame
 ) -> tuple[list[dict[str, Any]], go.Figure]:
     """Return the test clips of the highest log loss of the fused score, hardest first.
 
     Args:
-        frames: RGB frames; clips without are passed over.
+        frames: RGB frames, None where there are none; clips without are passed over.
         compared_scores: Of all models.
 
     Returns:
         A row a clip (clip_id, label, predicted, p_label, p_predicted, log_loss in nats, and
         picture: four frames as a small JPEG), and the contact sheet of them.
     """
+    if frames is None:
+        return [], empty_figure(_TITLE, _NO_FRAMES)
     rows = _hardest(unstacked(compared_scores)[FUSED], set(frames.clip_ids))
     pictures = [four_pictures(frames, row["clip_id"]) for row in rows]
     tiles = [
@@ -40,7 +43,7 @@ def show_hardest_clips(
         row | {"picture": thumbnail_uri(picture)}
         for row, picture in zip(rows, pictures, strict=True)
     ]
-    sheet = contact_sheet(tiles, _TITLE) if tiles else empty_figure(_TITLE, "No clip has frames.")
+    sheet = contact_sheet(tiles, _TITLE) if tiles else empty_figure(_TITLE, _NO_FRAMES)
     return found, sheet
 
 

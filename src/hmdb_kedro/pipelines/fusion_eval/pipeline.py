@@ -191,7 +191,7 @@ def _figures() -> Pipeline:
         ),
         Node(
             show_hardest_clips,
-            ["frames", "compared_scores"],
+            ["frames_if_any", "compared_scores"],
             ["hardest_clips", "hardest_clips_figure"],
             name="show_hardest_clips",
         ),
