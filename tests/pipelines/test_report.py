@@ -192,9 +192,20 @@ class TestFaults:
             assert "no better than with shuffled labels" in text
         assert "No fault found" not in found["report"]
 
+    def test_a_stream_alone_may_be_no_better_than_chance(self):
+        models = models_of()
+        models["two_stream"] = models.pop("cnn3d_v1")
+        models["temporal"] = weak_scores_of(9, strength=0.0)
+        index = index_for_leaks(models["spatial"])
+        stack, _ = gather_scores(index, {}, **models)
+        found = check_evaluation(stack, index, with_leaks(index), 1)
+        assert not found["shuffled_labels"]["temporal"]["is_above"]
+        assert found["faults"] == []
+
     def test_clips_that_the_index_has_elsewhere_or_by_another_name_are_seen(self, caplog):
         models = models_of()
         index = index_for_leaks(models["spatial"])
+        models["two_stream"] = models.pop("temporal")
         stack, _ = gather_scores(index, {}, **models)
         first, second = models["spatial"]["clip_id"].iloc[-2:]
         index.loc[index["clip_id"] == first, "partition"] = "train"
