@@ -23,7 +23,7 @@ help: ## List the targets.
 .PHONY: run
 run: $(VENV)/train ## Set up, then run the whole chain on the drawn sample set.
 	@$(BIN)/kedro run --env $(ENV) $(ARGS)
-	@echo "Where to look next:  make viz  (the pipelines and their figures)   make mlflow  (the runs)"
+	@echo "Where to look next:  make report  (one page)   make viz  (pipelines and figures)   make mlflow  (runs)"
 
 .PHONY: test
 test: check ## Set up, then run every check but the extended tests.
@@ -47,6 +47,10 @@ bench: $(VENV)/dev ## Measure speed; NAMES="startup memory_slope" for some.
 .PHONY: viz
 viz: $(VENV)/train ## Open the pipelines in kedro-viz.
 	$(BIN)/kedro viz run --env $(ENV) --include-hooks
+
+.PHONY: report
+report: $(VENV)/train ## Write the report and the model card of a finished run, and say where.
+	@$(BIN)/kedro hmdb report --env $(ENV) $(ARGS)
 
 .PHONY: mlflow
 mlflow: $(VENV)/train ## Open the runs in MLflow.

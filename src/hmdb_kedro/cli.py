@@ -17,6 +17,7 @@ from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params, env_optio
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines, settings
 from kedro.io import DatasetError
+from kedro.runner import SequentialRunner
 from kedro.utils import find_kedro_project
 
 from hmdb_kedro.errors import UserError
@@ -130,6 +131,25 @@ def results(env: str | None, conf_source: str | None, params: dict[str, Any]) ->
         chosen = f" --env {env}" if env else ""
         raise UserError(f"There are no metrics yet. Do: kedro run{chosen}") from None
     show(results_table(metrics))
+
+
+@hmdb.command(cls=CleanCommand)
+@_project_options
+def report(env: str | None, conf_source: str | None, params: dict[str, Any]) -> None:
+    """Write the report and the model card anew from a finished run, and say where they are."""
+    context = _context(env, conf_source, params)
+    pipelines.set_requested(["fusion_eval"])
+    writing = pipelines["fusion_eval"].only_nodes("write_report")
+    missing = sorted(name for name in writing.inputs() if not context.catalog.exists(name))
+    if missing:
+        chosen = f" --env {env}" if env else ""
+        raise UserError(
+            f"A report needs the results of a finished run. Received: {len(missing)} entries are "
+            f"missing, {missing[0]} for one. Do: kedro run{chosen}"
+        )
+    SequentialRunner().run(writing, context.catalog)
+    for name in sorted(writing.outputs()):
+        click.echo(f"{name}: {context.catalog[name]._get_load_path()}")
 
 
 @hmdb.command(cls=CleanCommand)

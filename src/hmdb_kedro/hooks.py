@@ -177,6 +177,7 @@ class Results:
         if self._metrics is None:
             return
         show(results_table(self._metrics))
+        logger.info("`make report` says where one page with all of it is.")
         logger.info("`make viz` shows the pipelines, their data and figures.")
         logger.info("`make mlflow` compares the runs: curves, parameters, metrics.")
 

@@ -88,3 +88,13 @@ def test_the_catalog_loads_a_version_by_name(path):
 def test_progress_is_read_only(path):
     with pytest.raises(DatasetError, match="read-only"):
         LanceProgress(path=path, columns=["clip_id"]).save(rows(a=1))
+
+
+def test_an_optional_table_is_none_until_it_has_a_version(path):
+    dataset = LanceTable(path=path, optional=True, version=Version(None, None))
+    assert dataset.load() is None
+    written = table(path)
+    written.save(rows(a=1))
+    assert dataset.load() is None
+    written.confirm()
+    assert dataset.load().version == "2026-01-01T00.00.00.000Z"

@@ -121,3 +121,12 @@ def test_the_gain_of_fusion_is_told_from_none(catalog):
     assert fused["is_distinguishable"]
     assert (fused["gain"]["n_clips"], fused["gain"]["n_sources"]) == (108, 36)
     assert fused["gain"]["low"] > 0.3
+
+
+def test_nothing_makes_its_figures_worthless_and_the_report_says_so(catalog):
+    checks = catalog.load("evaluation_checks")
+    assert checks["faults"] == []
+    for found in checks["shuffled_labels"].values():
+        assert found["mean"] == pytest.approx(CHANCE, abs=0.02)
+    assert "No fault found" in catalog.load("report")
+    assert len(catalog.load("hardest_clips")) == 12

@@ -6,6 +6,18 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from params import make
+from score_tables import (
+    CLASSES,
+    COST,
+    PROTOCOL,
+    REPORTS,
+    FilmStock,
+    Kept,
+    ablations_of,
+    index_of,
+    motion_of,
+    scores_of,
+)
 
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.evaluation.fusion import RULES, FusionRule, fuse
@@ -33,60 +45,7 @@ from hmdb_kedro.pipelines.fusion_eval.fusing import add_costs, fit_fusion, fuse_
 from hmdb_kedro.pipelines.fusion_eval.gathering import gather_scores
 from hmdb_kedro.pipelines.fusion_eval.pipeline import ABLATED
 
-CLASSES = [f"class {letter}" for letter in "abcdef"]
-COST = {"parameters": 1000, "gflops": 2.5, "train_seconds": 60.0, "ms_per_clip": 4.0}
 PARAMS = make("two_stream", draws=1000)
-
-
-def scores_of(seed, strength=1.0, val=30, test=60):
-    rng = np.random.default_rng(seed)
-    labels = np.arange(val + test) % len(CLASSES)
-    logits = rng.normal(size=(len(labels), len(CLASSES)))
-    logits[np.arange(len(labels)), labels] += strength
-    exponents = np.exp(logits)
-    probabilities = (exponents / exponents.sum(axis=1, keepdims=True)).astype(np.float32)
-    keys = {
-        "clip_id": [f"{CLASSES[label]}/{i}.avi" for i, label in enumerate(labels)],
-        "partition": ["val"] * val + ["test"] * test,
-        "label": [CLASSES[label] for label in labels],
-    }
-    return pd.DataFrame(keys).join(pd.DataFrame(probabilities, columns=CLASSES))
-
-
-def index_of(scores, clips_a_source=3):
-    """An index of the scored clips, three a source, and of as many training clips."""
-    n = len(scores)
-    scored = pd.DataFrame(
-        {
-            "clip_id": scores["clip_id"],
-            "label": scores["label"],
-            "partition": scores["partition"],
-            "source_video": [f"film {i // clips_a_source}" for i in range(n)],
-            "duration_s": 1 + np.arange(n) % 7 / 7,
-            "camera_motion": np.where(np.arange(n) % 2, "static", "moving"),
-        }
-    )
-    train = scored.assign(
-        clip_id="train " + scored["clip_id"],
-        partition="train",
-        source_video="train " + scored["source_video"],
-    )
-    return pd.concat([scored, train], ignore_index=True)
-
-
-def motion_of(index):
-    test = index[index["partition"] == "test"]
-    pixels = np.linspace(0, 2, len(test))
-    return pd.DataFrame(
-        {"clip_id": test["clip_id"], "motion_px": pixels, "shared_motion_px": pixels[::-1]}
-    )
-
-
-def ablations_of(scores):
-    """Two ablations: uniform scores, and one that lacks a clip."""
-    test = scores[scores["partition"] == "test"]
-    blind = test.assign(ablation="blind", **dict.fromkeys(CLASSES, np.float32(1 / 6)))
-    return pd.concat([test.iloc[1:].assign(ablation="one_frame"), blind])
 
 
 INDEX = index_of(scores_of(1))
@@ -283,10 +242,24 @@ class TestComparisons:
             ("cnn3d_v2", "cnn3d_v1"),
             ("cnn3d_v2", "duration_baseline"),
         ]
+        assert comparisons["left_out"] == []
         fused = comparisons["pairs"][0]
         gain = metrics["two_stream"]["gain_over_best_stream"]
         assert fused["gain"]["estimate"] == pytest.approx(gain)
         assert json.loads(json.dumps(comparisons)) == comparisons
+
+    def test_without_validation_no_stream_chosen_on_test_is_compared(self):
+        stack, report = gathered(five_models(val=0))
+        metrics = evaluate_models(stack, report, FUSION)
+        found = compare_pairs(stack, metrics, PARAMS, 1)
+        assert [(pair["model"], pair["against"]) for pair in found["pairs"]] == [
+            ("cnn3d_v2", "cnn3d_v1")
+        ]
+        (sentence,) = found["left_out"]
+        assert sentence.startswith("two_stream against its best stream: left out.")
+        named = make("two_stream", draws=1000, comparisons=[["two_stream", "temporal"]])
+        asked = compare_pairs(stack, metrics, named, 1)["pairs"]
+        assert [pair["model"] for pair in asked] == ["cnn3d_v2", "two_stream"]
 
     def test_a_pair_that_names_no_model_is_refused(self):
         with pytest.raises(UserError, match=r"without scores. Received: resnet. Known: spatial,"):
@@ -488,8 +461,9 @@ def test_the_pipeline_runs_from_scores_to_comparison():
     entries = {f"{model}.scores": scores for model, scores in models.items()}
     entries |= {f"{model}.ablation_scores": ablations_of(models[model]) for model in ABLATED}
     entries |= {f"{model}.cost": COST for model in MODELS}
-    entries |= {f"{model}.protocol": {"split": 1, "seed": 1, "views": 2} for model in MODELS}
-    entries |= {
+    entries |= {f"{model}.protocol": PROTOCOL for model in MODELS}
+    entries |= REPORTS | {
+        "frames_if_any": FilmStock(INDEX["clip_id"]),
         "clip_index": INDEX,
         "motion_by_clip": motion_of(INDEX),
         "protocol_runs": [],
@@ -500,12 +474,22 @@ def test_the_pipeline_runs_from_scores_to_comparison():
     }
     pipeline = create_pipeline()
     catalog = DataCatalog({name: MemoryDataset(data) for name, data in entries.items()})
+    catalog["model_comparison"] = Kept()
     outputs = SequentialRunner().run(pipeline, catalog)
     assert outputs["protocol_summary"].load()["models"] == {}
     assert set(outputs) == {
         "protocol_summary",
-        "model_comparison",
+        "report",
+        "model_card",
         "model_comparison_figure",
+        "hardest_clips_figure",
+    }
+    table = catalog["model_comparison"].load().set_index("model")
+    assert table.loc["two_stream", "ms_per_clip"] == 8
+    assert table.loc["two_stream", "top1"] > table.loc["temporal", "top1"]
+    kept = {
+        "metrics",
+        "model_comparison",
         "published_figures",
         "fusion_rules",
         "ablations",
@@ -515,12 +499,8 @@ def test_the_pipeline_runs_from_scores_to_comparison():
         "stream_overlap_figure",
         "fusion_weight_figure",
         "gain_by_group_figure",
-    }
-    table = outputs["model_comparison"].load().set_index("model")
-    assert table.loc["two_stream", "ms_per_clip"] == 8
-    assert table.loc["two_stream", "top1"] > table.loc["temporal", "top1"]
-    kept = {
-        "metrics",
+        "hardest_clips",
+        "evaluation_checks",
         "comparisons",
         "calibration",
         "stream_contribution",

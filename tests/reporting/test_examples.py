@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hmdb_kedro.reporting.examples import evenly, examples_by_class, middle_pictures
+from hmdb_kedro.reporting.examples import evenly, examples_by_class, four_pictures, middle_pictures
 
 
 class Table:
@@ -52,3 +52,9 @@ def test_the_middle_picture_stands_for_the_clip(index):
     ((label, clip_id, picture),) = middle_pictures(index, Table(["walk/1.avi"]))
     assert (label, clip_id) == ("walk", "walk/1.avi")
     assert (picture == 3).all()
+
+
+def test_four_pictures_are_read_row_by_row():
+    picture = four_pictures(Table(["walk/1.avi"]), "walk/1.avi")
+    assert picture.shape == (4, 6, 3)
+    assert picture[::2, ::3, 0].tolist() == [[0, 2], [4, 6]]

@@ -15,7 +15,9 @@ from hmdb_kedro.video.tables import ClipTable
 KEY = "clip_id"
 
 
-class LanceTable(AbstractVersionedDataset[pa.Table | pd.DataFrame, ClipTable | pd.DataFrame]):
+class LanceTable(
+    AbstractVersionedDataset[pa.Table | pd.DataFrame, ClipTable | pd.DataFrame | None]
+):
     """A table with one row a clip, that grows by small commits and is versioned by tags.
 
     Saving upserts by `clip_id` in one commit: a row replaces the one of the same clip. A Kedro
@@ -36,6 +38,7 @@ class LanceTable(AbstractVersionedDataset[pa.Table | pd.DataFrame, ClipTable | p
         *,
         path: str,
         load_as: Literal["clips", "pandas"] = "clips",
+        optional: bool = False,
         version: Version | None = None,
         storage_options: Mapping[str, str] | None = None,
         credentials: Mapping[str, str] | None = None,
@@ -46,6 +49,7 @@ class LanceTable(AbstractVersionedDataset[pa.Table | pd.DataFrame, ClipTable | p
         Args:
             path: A folder, or the address of one on an object store (`s3://…`).
             load_as: `clips` loads a ClipTable, `pandas` a DataFrame.
+            optional: Load None, rather than fail, where there is no table or no version yet.
             version: Given by Kedro where the entry is versioned.
             storage_options: Passed to Lance for object stores.
             credentials: The same, from Kedro's credentials.
@@ -53,16 +57,19 @@ class LanceTable(AbstractVersionedDataset[pa.Table | pd.DataFrame, ClipTable | p
         """
         self._uri = _uri(path)
         self._load_as = load_as
+        self._optional = optional
         self._storage_options = {**(storage_options or {}), **(credentials or {})}
         self.metadata = metadata
         super().__init__(PurePosixPath(self._uri), version)
 
-    def load(self) -> ClipTable | pd.DataFrame:
+    def load(self) -> ClipTable | pd.DataFrame | None:
         """Return the table at the version asked for, or at its newest one.
 
         Raises:
-            DatasetError: There is no table, or no such version.
+            DatasetError: There is no table, or no such version, and it is not optional.
         """
+        if self._optional and not self._exists():
+            return None
         tag = self.resolve_load_version()
         if tag is not None and tag not in self._tags():
             raise VersionNotFoundError(f"{self._uri} has no version {tag!r}.")

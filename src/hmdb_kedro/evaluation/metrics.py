@@ -108,10 +108,20 @@ def confusion_matrix(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarra
         probabilities with t equal maxima counts 1 / t in each of their columns.
     """
     probabilities = _checked(probabilities, labels)
-    is_top = probabilities == probabilities.max(axis=1, keepdims=True)
     counts = np.zeros((probabilities.shape[1], probabilities.shape[1]))
-    np.add.at(counts, labels, is_top / is_top.sum(axis=1, keepdims=True))
+    np.add.at(counts, labels, top_1_shares(probabilities))
     return counts
+
+
+def top_1_shares(probabilities: np.ndarray) -> np.ndarray:
+    """Return how much of each row's prediction each class is.
+
+    Returns:
+        float64, shape (N, C): 1 at the most probable class, or 1 / t at each of t tied ones.
+    """
+    is_top = probabilities == probabilities.max(axis=1, keepdims=True)
+    shares: np.ndarray = is_top / is_top.sum(axis=1, keepdims=True)
+    return shares
 
 
 def order_by_confusion(counts: np.ndarray) -> np.ndarray:

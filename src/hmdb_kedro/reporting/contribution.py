@@ -17,7 +17,7 @@ from hmdb_kedro.reporting.style import (
 )
 
 ALL = "all classes"
-_NONE = ("neither", "none")
+NONE_RIGHT = ("neither", "none")
 _NONE_COLOUR = "#DDDDDD"
 _DASHED = {"dash": "dash", "color": COLOURS[6]}
 
@@ -31,8 +31,8 @@ def overlap_figure(
         shares: Set of streams → share of all clips that it alone gets right.
         by_class: The same within each class. The class with most clips none gets right is lowest.
     """
-    kinds = [kind for kind in shares if kind not in _NONE]
-    wrong = next(kind for kind in shares if kind in _NONE)
+    kinds = [kind for kind in shares if kind not in NONE_RIGHT]
+    wrong = next(kind for kind in shares if kind in NONE_RIGHT)
     ordered = sorted(by_class, key=lambda label: (-by_class[label][wrong], label))
     rows = {label: by_class[label] for label in ordered} | {ALL: shares}
     colours = dict(zip(kinds, COLOURS, strict=False)) | {wrong: _NONE_COLOUR}

@@ -79,7 +79,7 @@ def contact_sheet(tiles: Sequence[Tile], title: str) -> go.Figure:
     height, width = grid.size
     figure = go.Figure(
         [
-            go.Image(source=_data_uri(_mosaic(tiles, grid)), hoverinfo="skip"),
+            go.Image(source=data_uri(_mosaic(tiles, grid)), hoverinfo="skip"),
             _titles(tiles, grid),
             _notes(tiles, grid),
         ]
@@ -124,6 +124,22 @@ def colour_wheel(max_px: float) -> Tile:
     return Tile(f"Legend: rim {max_px:.1f} px", note, picture)
 
 
+def data_uri(picture: np.ndarray) -> str:
+    """Return an RGB picture, uint8 (H, W, 3), as a JPEG that stands inside a page."""
+    encoded = encode_frame(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), _JPEG_QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(encoded).decode()}"
+
+
+def thumbnail_uri(picture: np.ndarray) -> str:
+    """Return an RGB picture, uint8 (H, W, 3), as a JPEG no wider or higher than a tile."""
+    scale = min(1.0, _LARGEST_TILE_PX / max(picture.shape[:2]))
+    return data_uri(
+        np.asarray(
+            cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8
+        )
+    )
+
+
 def _mosaic(tiles: Sequence[Tile], grid: _Grid) -> np.ndarray:
     """Paste the pictures onto white, uint8 (H, W, 3), RGB."""
     mosaic = np.full((*grid.size, 3), 255, np.uint8)
@@ -145,11 +161,6 @@ def _fitted(picture: np.ndarray, grid: _Grid) -> np.ndarray:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(picture, size, interpolation=method), np.uint8)
-
-
-def _data_uri(picture: np.ndarray) -> str:
-    encoded = encode_frame(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), _JPEG_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(encoded).decode()}"
 
 
 def _titles(tiles: Sequence[Tile], grid: _Grid) -> go.Scatter:

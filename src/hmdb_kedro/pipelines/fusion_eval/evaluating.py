@@ -29,6 +29,10 @@ from hmdb_kedro.runs import ScoredRun
 
 FUSED = "two_stream"
 V1, V2 = "cnn3d_v1", "cnn3d_v2"
+_UNDECLARED = (
+    f"{FUSED} against its best stream: left out. Without validation clips, the test clips alone "
+    "could choose that stream. Name a pair in two_stream.comparisons before you look."
+)
 
 
 def evaluate_models(
@@ -63,15 +67,20 @@ def compare_pairs(
 ) -> dict[str, Any]:
     """Test the declared pairs: fusion against its best stream, v2 against v1, and the user's.
 
+    Without validation clips, only the test clips could say which stream is best: a pair chosen by
+    what it is tested on is no declared one, and is left out.
+
     Returns:
-        alpha, level, draws, correction, best_stream_chosen_by, and `pairs`, each with its gain,
-        interval, p values, clips_needed and a sentence.
+        alpha, level, draws, correction, best_stream_chosen_by, `pairs`, each with its gain,
+        interval, p values, clips_needed and a sentence; and `left_out`, sentences.
 
     Raises:
         UserError: A pair names a model that has no scores.
     """
     tables = unstacked(compared_scores, [MEASURED, EXTERNAL, BASELINE])
-    pairs = [(FUSED, metrics[FUSED]["best_stream"]), (V2, V1), *params.comparisons]
+    is_declared = metrics[FUSED]["val_n"] > 0
+    always = [(FUSED, metrics[FUSED]["best_stream"])] if is_declared else []
+    pairs = [*always, (V2, V1), *params.comparisons]
     unknown = sorted({model for pair in pairs for model in pair} - set(tables))
     if unknown:
         raise UserError(
@@ -90,6 +99,7 @@ def compare_pairs(
         "primary_test": "sign-flip permutation by source video",
         "best_stream_chosen_by": metrics[FUSED]["best_stream_chosen_by"],
         "pairs": [comparison.to_json() for comparison in found],
+        "left_out": [] if is_declared else [_UNDECLARED],
     }
 
 

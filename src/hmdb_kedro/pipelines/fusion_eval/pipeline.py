@@ -5,6 +5,7 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from hmdb_kedro.params import MODELS
+from hmdb_kedro.pipelines.fusion_eval.checking import check_evaluation
 from hmdb_kedro.pipelines.fusion_eval.contributing import (
     measure_ablations,
     measure_contribution,
@@ -32,16 +33,46 @@ from hmdb_kedro.pipelines.fusion_eval.fusing import (
     judge_rules,
 )
 from hmdb_kedro.pipelines.fusion_eval.gathering import gather_scores
+from hmdb_kedro.pipelines.fusion_eval.hardest import show_hardest_clips
+from hmdb_kedro.pipelines.fusion_eval.writing import write_report
 
 ALL = (*MODELS, FUSED)
 ABLATED = ("cnn3d_v1", "cnn3d_v2", "temporal")
 _FUSION = "two_stream.fusion"
+# What the report is written from: entries of a finished run, by the name the node knows them by.
+_REPORTED = (
+    "eda_summary",
+    "data_prep_report",
+    "frames_report",
+    "flow_report",
+    "scores_report",
+    "evaluation_checks",
+    "metrics",
+    "comparisons",
+    "calibration",
+    "model_comparison",
+    "published_figures",
+    "fusion_rules",
+    "stream_contribution",
+    "ablations",
+    "hardest_clips",
+    "clips_by_class",
+    "confusion_matrices",
+)
+_REPORTED_FIGURES = (
+    "accuracy_by_class",
+    "reliability",
+    "stream_overlap",
+    "fusion_weight",
+    "gain_by_group",
+)
 _SEED, _PARAMS = "params:seed", "params:two_stream"
 
 
 def create_pipeline(**_: Any) -> Pipeline:
-    """Fuse the streams; then judge and compare all models, and say what each stream brings."""
-    return Pipeline([_fusion(), _evaluation(), _contribution(), _figures()], tags="evaluation")
+    """Fuse the streams; judge and compare all models, say what each stream brings, report it."""
+    parts = [_fusion(), _evaluation(), _contribution(), _figures(), _report()]
+    return Pipeline(parts, tags="evaluation")
 
 
 def _fusion() -> Pipeline:
@@ -118,6 +149,12 @@ def _evaluation() -> Pipeline:
             name="summarise_protocol",
         ),
         Node(
+            check_evaluation,
+            ["compared_scores", "clip_index", "data_prep_report", _SEED],
+            "evaluation_checks",
+            name="check_evaluation",
+        ),
+        Node(
             measure_calibration,
             ["compared_scores", _SEED],
             "calibration",
@@ -168,8 +205,25 @@ def _figures() -> Pipeline:
             ["stream_overlap_figure", "fusion_weight_figure", "gain_by_group_figure"],
             name="plot_contribution",
         ),
+        Node(
+            show_hardest_clips,
+            ["frames_if_any", "compared_scores"],
+            ["hardest_clips", "hardest_clips_figure"],
+            name="show_hardest_clips",
+        ),
     ]
     return Pipeline(nodes)
+
+
+def _report() -> Pipeline:
+    written_from = {
+        "fusion": _FUSION,
+        **{name: name for name in _REPORTED},
+        **{name: f"{name}_figure" for name in _REPORTED_FIGURES},
+        **_entries(MODELS, "protocol", "_protocol"),
+    }
+    node = Node(write_report, written_from, ["report", "model_card"], name="write_report")
+    return Pipeline([node])
 
 
 def _entries(models: tuple[str, ...], entry: str, suffix: str = "") -> dict[str, str]:
