@@ -107,8 +107,13 @@ class TestNeed:
 
 
 def test_a_users_mistake_is_one_line_in_a_notebook():
+    shell = InteractiveShell.instance()
+    shell.push({"context": TestNeed().context(set())})
     with capture_output() as shown:
-        InteractiveShell.instance().run_cell(
-            "from hmdb_kedro.errors import UserError\nraise UserError('No clips.')"
+        result = shell.run_cell(
+            "from hmdb_kedro.notebooks import need\nneed(context, ['frames'], 'frames')"
         )
-    assert shown.stdout.strip() == "Error: No clips."
+    assert isinstance(result.error_in_exec, UserError)  # what follows does not run
+    assert shown.stdout == ""
+    assert shown.stderr.startswith("Error: This notebook needs")
+    assert shown.stderr.count("\n") == 1

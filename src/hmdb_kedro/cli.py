@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -217,9 +218,13 @@ def compare(
     known = check_parameters(dict(context.config_loader["parameters"]))
     client = MlflowClient(choose_store(context))
 
-    def load(entry: str, split: str, version: str) -> Any:
+    @cache
+    def catalog_of(split: str) -> Any:
         own = params | {"split": int(split)} if split else params
-        return _context(env, conf_source, own).catalog.load(entry, version=version)
+        return _context(env, conf_source, own).catalog
+
+    def load(entry: str, split: str, version: str) -> Any:
+        return catalog_of(split).load(entry, version=version)
 
     chosen = comparing.find_runs(client, runs)
     found = [comparing.read_run(client, run, load) for run in chosen]

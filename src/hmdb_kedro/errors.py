@@ -3,7 +3,3 @@
 
 class UserError(Exception):
     """Say what is wrong, where, what was received and what to do."""
-
-    def _render_traceback_(self) -> list[str]:
-        """Return what IPython shows in place of a traceback: in notebooks too, one line."""
-        return [f"Error: {self}"]

@@ -50,6 +50,9 @@ def test_a_notebook_runs_on_the_sample_and_shows_something(execute, sample_run, 
 
 def test_without_a_run_a_notebook_says_in_one_line_what_to_do(execute, tmp_path):
     notebook = execute("2_frames_extraction", tmp_path, allow_errors=True)
-    first = next(out for out in outputs(notebook) if out.output_type == "error")
-    (line,) = first.traceback
-    assert "Do: kedro run --env sample --pipelines data_prep,frames --params data_root=" in line
+    stopped = next(cell for cell in notebook.cells if cell.id == "need")
+    (said,) = stopped.outputs
+    assert said.text.count("\n") == 1
+    assert (
+        "Do: kedro run --env sample --pipelines data_prep,frames --params data_root=" in said.text
+    )

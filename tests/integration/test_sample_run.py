@@ -96,7 +96,7 @@ def test_models_are_compared_with_intervals_from_their_scores(sample_run, childr
     (top1,) = rows[(rows["kind"] == "difference") & (rows["name"] == "test_top1")].itertuples()
     metrics = sample_run.catalog().load("metrics")
     gain = metrics["two_stream"]["top1"] - metrics["temporal"]["top1"]
-    assert top1.value == pytest.approx(gain)
+    assert float(top1.value) == pytest.approx(gain)
     assert 0 < top1.low < gain < top1.high
     assert top1.n_clips == 108
 
