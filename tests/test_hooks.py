@@ -6,16 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import chdir, contextmanager
 
 import mlflow
 import pytest
-from kedro.framework.project import configure_project
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Node, Pipeline
-from tiny_project import PACKAGE, write_project
+from tiny_project import inside, kedro_run, store, write_project
 
 from hmdb_kedro.datasets import LanceTable
 from hmdb_kedro.errors import UserError
@@ -65,41 +61,6 @@ def trained(trained_template, tmp_path):
     """A project in which `train` has run once."""
     with inside(shutil.copytree(trained_template, tmp_path / "project")) as folder:
         yield folder
-
-
-@contextmanager
-def inside(folder):
-    """Work in a project, and leave no trace of it in the process."""
-    before = mlflow.get_tracking_uri()
-    with pytest.MonkeyPatch.context() as patch, chdir(folder):
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.setattr(sys, "path", [*sys.path])
-        forget_modules()
-        bootstrap_project(folder)
-        try:
-            yield folder
-        finally:
-            forget_modules()
-            configure_project("hmdb_kedro")
-            mlflow.set_tracking_uri(before)
-
-
-def forget_modules():
-    for name in [name for name in sys.modules if name.startswith(PACKAGE)]:
-        del sys.modules[name]
-
-
-def kedro_run(project, pipeline, *, load_versions=None, only_missing=False, **params):
-    with KedroSession.create(project_path=project, runtime_params=params) as session:
-        session.run(
-            pipeline_names=[pipeline],
-            load_versions=load_versions,
-            only_missing_outputs=only_missing,
-        )
-
-
-def store(project):
-    return mlflow.MlflowClient(tracking_uri=f"sqlite:///{project}/mlflow.db")
 
 
 def runs(project):

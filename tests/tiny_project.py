@@ -1,6 +1,14 @@
 """A throw-away Kedro project: a model that trains in no time, a fusion, our hooks."""
 
+import sys
+from contextlib import chdir, contextmanager
 from pathlib import Path
+
+import mlflow
+import pytest
+from kedro.framework.project import configure_project
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
 
 PACKAGE = "tiny_project_under_test"
 
@@ -118,6 +126,41 @@ def write_project(folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_dedent(text), encoding="utf-8")
     return folder
+
+
+@contextmanager
+def inside(folder):
+    """Work in a project, and leave no trace of it in the process."""
+    before = mlflow.get_tracking_uri()
+    with pytest.MonkeyPatch.context() as patch, chdir(folder):
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setattr(sys, "path", [*sys.path])
+        _forget_modules()
+        bootstrap_project(folder)
+        try:
+            yield folder
+        finally:
+            _forget_modules()
+            configure_project("hmdb_kedro")
+            mlflow.set_tracking_uri(before)
+
+
+def kedro_run(project, pipeline, *, load_versions=None, only_missing=False, **params):
+    with KedroSession.create(project_path=project, runtime_params=params) as session:
+        session.run(
+            pipeline_names=[pipeline],
+            load_versions=load_versions,
+            only_missing_outputs=only_missing,
+        )
+
+
+def store(project):
+    return mlflow.MlflowClient(tracking_uri=f"sqlite:///{project}/mlflow.db")
+
+
+def _forget_modules():
+    for name in [name for name in sys.modules if name.startswith(PACKAGE)]:
+        del sys.modules[name]
 
 
 def _dedent(text: str) -> str:

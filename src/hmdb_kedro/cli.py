@@ -8,6 +8,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +28,12 @@ from hmdb_kedro.params import MODELS, RootParams, check_parameters
 from hmdb_kedro.pipeline_registry import pipeline_names
 from hmdb_kedro.terminal import (
     comparisons_table,
+    differences_table,
     plan_table,
     protocol_table,
     results_table,
     show,
+    side_by_side_table,
     stale_table,
     sweep_table,
 )
@@ -328,6 +332,52 @@ def _show_summary(summary: dict[str, Any]) -> None:
     show(protocol_table(summary))
     if summary["comparisons"]["pairs"]:
         show(comparisons_table(summary["comparisons"]["pairs"]))
+
+
+@hmdb.command(cls=CleanCommand)
+@_project_options
+@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN …")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write all of it as CSV too."
+)
+def compare(
+    env: str | None,
+    conf_source: str | None,
+    params: dict[str, Any],
+    runs: tuple[str, ...],
+    out: Path | None,
+) -> None:
+    """Compare MLflow runs: settings and figures that differ, with intervals.
+
+    A RUN is an id, its beginning or a name; the run of a whole `kedro run` stands for its models.
+    Each is held to the first of its model, or to the first of all.
+    """
+    from mlflow import MlflowClient  # noqa: PLC0415 - seconds, and this command alone
+
+    from hmdb_kedro import comparing  # noqa: PLC0415
+    from hmdb_kedro.tracking.hooks import choose_store  # noqa: PLC0415
+
+    context = _context(env, conf_source, params)
+    known = check_parameters(dict(context.config_loader["parameters"]))
+    client = MlflowClient(choose_store(context))
+
+    @cache
+    def catalog_of(split: str) -> Any:
+        own = params | {"split": int(split)} if split else params
+        return _context(env, conf_source, own).catalog
+
+    def load(entry: str, split: str, version: str) -> Any:
+        return catalog_of(split).load(entry, version=version)
+
+    chosen = comparing.find_runs(client, runs)
+    found = [comparing.read_run(client, run, load) for run in chosen]
+    apart = comparing.differences(found, draws=known.two_stream.draws, seed=known.seed)
+    show(side_by_side_table(comparing.settings_that_differ(found), "Settings that differ"))
+    show(side_by_side_table(comparing.figures_side_by_side(found), "Final figures"))
+    for _, pair in groupby(apart, key=lambda difference: (difference.run, difference.against)):
+        show(differences_table(list(pair)))
+    if out is not None:
+        comparing.as_rows(found, apart).to_csv(out, index=False)
 
 
 def _context(env: str | None, conf_source: str | None, params: dict[str, Any]) -> KedroContext:

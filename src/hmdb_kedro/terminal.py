@@ -9,7 +9,9 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     import optuna
+    import pandas as pd
 
+    from hmdb_kedro.comparing import Difference
     from hmdb_kedro.extraction.planning import Estimate, Work
     from hmdb_kedro.maintenance import Stale
 
@@ -21,6 +23,8 @@ _COLUMNS = {
     "ece": "ECE",
     "n": "clips",
 }
+# From here on, a figure's decimals say nothing.
+_LARGE = 1000
 
 
 def results_table(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -121,6 +125,36 @@ def comparisons_table(pairs: "Sequence[Mapping[str, Any]]") -> Table:
     return table
 
 
+def side_by_side_table(table: "pd.DataFrame", title: str) -> Table:
+    """Return one row a setting or figure, one column a run."""
+    shown = Table(title=title)
+    shown.add_column(no_wrap=True)
+    for run in table.columns:
+        shown.add_column(str(run), justify="right", overflow="fold")
+    known = table.astype(object).where(table.notna(), None)
+    for name, values in known.iterrows():
+        shown.add_row(str(name), *map(_figure, values))
+    return shown
+
+
+def differences_table(found: "Sequence[Difference]") -> Table:
+    """Return one row a figure of one pair: the difference and, where known, how sure it is."""
+    notes = dict.fromkeys(row.note for row in found if row.note)
+    table = Table(
+        title=f"{found[0].run} less {found[0].against}",
+        caption=". ".join(["Intervals by source video, for these trained models", *notes]),
+    )
+    table.add_column(no_wrap=True)
+    for title in ("difference", "95 % interval", "p (Holm)", "test clips"):
+        table.add_column(title, justify="right")
+    for row in found:
+        ends = "–" if row.low is None else f"{row.low:+.3f} to {row.high:+.3f}"
+        p_value = "–" if row.p_holm is None else _p_value(row.p_holm)
+        size = "+" * (row.difference > 0) + _figure(row.difference)
+        table.add_row(row.figure, size, ends, p_value, _cell(row.n_clips))
+    return table
+
+
 def show(table: Table) -> None:
     """Write a table to the terminal."""
     Console().print(table)
@@ -140,6 +174,15 @@ def _ends(interval: Mapping[str, Any]) -> str:
 
 def _joined(values: "Sequence[Any]") -> str:
     return ", ".join(map(str, values))
+
+
+def _figure(value: Any) -> str:
+    is_large = isinstance(value, float) and abs(value) >= _LARGE
+    return f"{value:,.0f}" if is_large else _cell(value)
+
+
+def _p_value(p_value: float) -> str:
+    return f"{p_value:.3f}" if p_value >= 0.001 else "< 0.001"
 
 
 def _duration(hours: float) -> str:

@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -81,6 +82,23 @@ def test_fusion_again_lands_beside_the_curves(sample_run, children):
     run_id = found["temporal"].info.run_id
     assert len(client.get_metric_history(run_id, "test_top1")) >= 2
     assert client.get_run(run_id).info.status == "FINISHED"
+
+
+def test_models_are_compared_with_intervals_from_their_scores(sample_run, children, tmp_path):
+    _, found = children
+    temporal, fused = (found[model].info.run_id for model in ("temporal", "two_stream"))
+    given = ("--env", "sample", "--params", f"data_root={sample_run.root}")
+    file = tmp_path / "comparison.csv"
+    result = sample_run.kedro("hmdb", "compare", temporal, fused[:12], "--out", str(file), *given)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "less temporal" in result.stdout
+    rows = pd.read_csv(file)
+    (top1,) = rows[(rows["kind"] == "difference") & (rows["name"] == "test_top1")].itertuples()
+    metrics = sample_run.catalog().load("metrics")
+    gain = metrics["two_stream"]["top1"] - metrics["temporal"]["top1"]
+    assert float(top1.value) == pytest.approx(gain)
+    assert 0 < top1.low < gain < top1.high
+    assert top1.n_clips == 108
 
 
 def test_a_mistake_is_one_line(sample_run):

@@ -61,9 +61,15 @@ def mean_class_accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean of -log p of the true class, in nats; p is at least `FLOOR`."""
+    return float(log_losses(probabilities, labels).mean())
+
+
+def log_losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return -log p of each row's true class, in nats, shape (N,); p is at least `FLOOR`."""
     probabilities = _checked(probabilities, labels)
     true = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.clip(true, FLOOR, 1.0)).mean())
+    losses: np.ndarray = -np.log(np.clip(true, FLOOR, 1.0))
+    return losses
 
 
 def brier_score(probabilities: np.ndarray, labels: np.ndarray) -> float:
