@@ -15,6 +15,7 @@ from kedro.runner import SequentialRunner
 from benchmarks.measure import Benchmark, Measurement
 from hmdb_kedro.params import MODELS, DataPrepParams, TwoStreamParams
 from hmdb_kedro.pipelines.fusion_eval import create_pipeline
+from hmdb_kedro.pipelines.fusion_eval.pipeline import ABLATED
 
 CONF = Path(__file__).parents[1] / "conf" / "base"
 CLASSES = [f"class {number:02}" for number in range(51)]
@@ -53,6 +54,7 @@ def _entries(times: int) -> dict[str, Any]:
     scored = index[index["partition"] != "train"].reset_index(drop=True)
     scores = {model: _scores(scored, seed) for seed, model in enumerate(MODELS)}
     is_test = scored["partition"] == "test"
+    ablated = scores["cnn3d_v1"][is_test].assign(ablation="none of it")
     motion = np.random.default_rng(0).exponential(size=(2, is_test.sum()))
     return {
         **{f"{model}.scores": table for model, table in scores.items()},
@@ -61,7 +63,8 @@ def _entries(times: int) -> dict[str, Any]:
         "clip_index": index,
         "external_scores": {},
         "data_prep_report": {"leaks": {kind: {"count": 0, "first": []} for kind in LEAKS}},
-        "temporal.ablation_scores": scores["cnn3d_v1"][is_test].assign(ablation="none of it"),
+        **{f"{model}.ablation_scores": ablated for model in ABLATED},
+        "protocol_runs": [],
         "motion_by_clip": pd.DataFrame(
             {
                 "clip_id": scored.loc[is_test, "clip_id"],

@@ -72,7 +72,9 @@ def rarred(videos, folder):
     return write_rar(folder / "hmdb51_org.rar", classes), write_rar(folder / "s.rar", lists())
 
 
-@pytest.mark.parametrize("pack", [zipped, rarred], ids=["zip", "rar of rars"])
+@pytest.mark.parametrize(
+    "pack", [pytest.param(zipped, marks=pytest.mark.extended), rarred], ids=["zip", "rar of rars"]
+)
 def test_archives_become_verified_tables(videos, tmp_path, pack):
     clips, splits = pack(videos, tmp_path)
     given = f"data_root={tmp_path / 'out'},raw_videos_dir={clips},raw_splits_dir={splits}"

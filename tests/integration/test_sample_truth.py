@@ -104,7 +104,12 @@ def test_what_the_streams_share_and_what_each_brings_is_near_the_truth(catalog):
     assert found["prior"]["top1"] == pytest.approx(CHANCE)
     for stream in ("spatial", "temporal"):
         assert found["shapley"]["accuracy"][stream] == pytest.approx(4 / 9, abs=0.15)
-        assert found["shapley"]["log_loss"][stream] == pytest.approx(np.log(3), abs=0.35)
+        # ln 3 for ideal streams; trained ones guess what they cannot know: the fused loss is not 0.
+        assert 0.4 <= found["shapley"]["log_loss"][stream] <= np.log(3) + 0.35
+    brought = sum(found["shapley"]["log_loss"].values())
+    assert brought == pytest.approx(
+        found["prior"]["log_loss"] - metrics["two_stream"]["log_loss"], abs=1e-3
+    )
 
 
 def test_fusion_lives_on_both_streams_scores_of_the_same_clip(catalog):

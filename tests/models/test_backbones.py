@@ -157,7 +157,9 @@ def test_a_fingerprint_tells_weights_apart_and_not_their_place(saved, tmp_path):
     assert fingerprint(saved) != fingerprint(saved, weights="random")
 
 
-@pytest.mark.parametrize("backbone", ["resnet50", "saved"])
+@pytest.mark.parametrize(
+    "backbone", [pytest.param("resnet50", marks=pytest.mark.extended), "saved"]
+)
 def test_the_saved_stream_is_plain_keras(tmp_path, saved, backbone):
     name = saved if backbone == "saved" else backbone
     params = make("spatial", backbone=name, weights="none", image_size=32)

