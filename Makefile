@@ -30,8 +30,8 @@ test: check ## Set up, then run every check but the extended tests.
 	$(BIN)/pytest -m "not extended"
 
 .PHONY: test-all
-test-all: check ## The same and the extended tests: real clips, a browser, patience.
-	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest
+test-all: check ## The extended tests too (real clips, patience); slow ones that passed on this tree are not run again.
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest --not-again
 
 .PHONY: check
 check: $(VENV)/dev ## Lint, format, types and imports.

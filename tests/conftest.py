@@ -1,10 +1,12 @@
 """Fixtures of all tests."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 from clips import REPOSITORY
+from fingerprint import fingerprint
 from hypothesis import settings
 
 
@@ -23,8 +25,52 @@ settings.register_profile("thorough", max_examples=200, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Count the extended tests among the slow ones, so that `-m "not slow"` stays quick."""
+PASSED = REPOSITORY / ".cache" / "passed.json"
+_passed: set[str] = set()
+_failed: set[str] = set()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make test-all` go on from `make test`."""
+    parser.addoption(
+        "--not-again",
+        action="store_true",
+        help="Leave out the slow tests that passed on this very tree before.",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Count extended tests among the slow ones; leave out what need not run again."""
     for item in items:
         if item.get_closest_marker("extended"):
             item.add_marker(pytest.mark.slow)
+    if config.getoption("--not-again"):
+        known = _passed_before()
+        done = [i for i in items if i.nodeid in known and i.get_closest_marker("slow")]
+        items[:] = [item for item in items if item not in set(done)]
+        config.hook.pytest_deselected(items=done)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember what passes."""
+    if report.when == "call" and report.passed:
+        _passed.add(report.nodeid)
+    elif report.failed:
+        _failed.add(report.nodeid)
+
+
+def pytest_sessionfinish() -> None:
+    """Keep it, beside what the tree is."""
+    PASSED.parent.mkdir(exist_ok=True)
+    kept = {"tree": _tree(), "tests": sorted((_passed | _passed_before()) - _failed)}
+    PASSED.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def _passed_before() -> set[str]:
+    known = json.loads(PASSED.read_text(encoding="utf-8")) if PASSED.is_file() else {}
+    return set(known["tests"]) if known.get("tree") == _tree() else set()
+
+
+def _tree() -> str:
+    folders = ("src", "conf", "tests", "benchmarks", "notebooks")
+    return fingerprint(*folders, "pyproject.toml", "requirements-dev.lock")

@@ -1,17 +1,17 @@
 """The one sample run that all integration tests share."""
 
-import hashlib
 import shutil
 
 import pytest
 from clips import REPOSITORY
+from fingerprint import fingerprint
 from integration_run import Run, kedro
 
 
 @pytest.fixture(scope="session")
 def sample_run() -> Run:
     """Run the whole chain once; go on with that run while nothing it depends on has changed."""
-    root = REPOSITORY / ".cache" / "sample_run" / _fingerprint()
+    root = REPOSITORY / ".cache" / "sample_run" / fingerprint("src", "conf", "requirements.lock")
     log = root / "output.log"
     if not log.is_file():
         shutil.rmtree(root.parent, ignore_errors=True)
@@ -20,14 +20,3 @@ def sample_run() -> Run:
         assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
         log.write_text(result.stdout + result.stderr, encoding="utf-8")
     return Run(root, log.read_text(encoding="utf-8"))
-
-
-def _fingerprint() -> str:
-    folders = (REPOSITORY / "src", REPOSITORY / "conf")
-    files = sorted(
-        file for folder in folders for file in folder.rglob("*") if file.suffix in {".py", ".yml"}
-    )
-    digest = hashlib.sha256()
-    for file in [*files, REPOSITORY / "requirements.lock"]:
-        digest.update(str(file.relative_to(REPOSITORY)).encode() + file.read_bytes())
-    return digest.hexdigest()[:16]
