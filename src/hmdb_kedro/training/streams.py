@@ -103,7 +103,7 @@ def train_model(
         "run_key": run_key(params, seed, clip_index, pictures),
         "settings_key": settings_key(params, pictures),
     }
-    return TrainedModel(model, classes, preprocessing), history | keys
+    return TrainedModel(_without_optimizer(model), classes, preprocessing), history | keys
 
 
 def evaluate_model(
@@ -149,6 +149,11 @@ def scored_clips(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:
     """Return the validation and test clips of known classes that have pictures."""
     clips = _clips_with_pictures(clip_index, pictures)
     return clips[clips["partition"].isin(["val", "test"])]
+
+
+def _without_optimizer(model: keras.Model) -> keras.Model:
+    """Return the same layers, uncompiled: AdamW's moments would be two thirds of the saved file."""
+    return keras.Model(model.input, model.output, name=model.name)
 
 
 def _started(
