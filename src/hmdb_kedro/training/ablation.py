@@ -56,16 +56,20 @@ class ShuffledFlow:
         return decode_flow(encode_flow(field, bound_px, self._params.quality), bound_px)
 
 
-class RepeatedFrame:
-    """Frames of clips of which only the middle one is left, again and again."""
+class _StandIn:
+    """A table whose clips have the shapes of real ones."""
 
     def __init__(self, pictures: Pictures):
-        """Take the frames from a real table."""
+        """Take the real table."""
         self._pictures = pictures
 
     def shape(self, clip_id: str) -> tuple[int, int, int]:
         """Return the shape of the real clip."""
         return self._pictures.shape(clip_id)
+
+
+class RepeatedFrame(_StandIn):
+    """Frames of clips of which only the middle one is left, again and again."""
 
     def take(self, clip_id: str, indices: Any, reduce: int = 1) -> np.ndarray:
         """Return the middle frame: uint8 (len(indices), H / reduce, W / reduce, 3)."""
@@ -74,16 +78,8 @@ class RepeatedFrame:
         return np.repeat(middle, len(indices), axis=0)
 
 
-class ZeroFlow:
+class ZeroFlow(_StandIn):
     """A table in which nothing moves."""
-
-    def __init__(self, pictures: Pictures):
-        """Take the shapes of the clips from a real table."""
-        self._pictures = pictures
-
-    def shape(self, clip_id: str) -> tuple[int, int, int]:
-        """Return the shape of the real clip."""
-        return self._pictures.shape(clip_id)
 
     def take(self, clip_id: str, indices: Any, reduce: int = 1) -> np.ndarray:
         """Return zeros: float32 (len(indices), H, W, 2)."""
