@@ -12,12 +12,12 @@ import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from benchmarks.clips import CONF
 from benchmarks.measure import Benchmark, Measurement
 from hmdb_kedro.params import MODELS, DataPrepParams, TwoStreamParams
 from hmdb_kedro.pipelines.fusion_eval import create_pipeline
 from hmdb_kedro.pipelines.fusion_eval.pipeline import ABLATED
 
-CONF = Path(__file__).parents[1] / "conf" / "base"
 CLASSES = [f"class {number:02}" for number in range(51)]
 # HMDB51's test part, and a fifth of its training part for validation.
 TEST, VAL, TRAIN = 1530, 714, 2856

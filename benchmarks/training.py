@@ -18,8 +18,8 @@ import pyarrow as pa
 import yaml
 from joblib import Parallel, delayed
 
-from benchmarks.clips import index_of, some_clips
-from benchmarks.extraction import CONF, FAST, base_params, extract, repeated_clip
+from benchmarks.clips import CONF, N_FEW, base_params, index_of, some_clips
+from benchmarks.extraction import FAST, extract, repeated_clip
 from benchmarks.measure import Benchmark, Measurement
 from hmdb_kedro.datasets import LanceTable
 from hmdb_kedro.params import Cnn3dParams, SpatialParams, TemporalParams, TrainParams
@@ -173,7 +173,7 @@ class _Files:
 def _tables(folder: Path) -> tuple[pd.DataFrame, dict[str, ClipTable]]:
     """Extract some clips with the settings of conf/base, and give them labels."""
     clips = some_clips(folder)
-    index = index_of(clips)
+    index = index_of(clips, N_FEW)
     extract("frames", clips, index, folder, base_params("frames"))
     extract("flow", clips, index, folder, base_params("flow", **FAST))
     tables = {

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from benchmarks.clips import index_of, some_clips
-from benchmarks.extraction import CONF, base_params, extract
+from benchmarks.clips import CONF, base_params, index_of, some_clips
+from benchmarks.extraction import extract
 from benchmarks.measure import Measurement
 from hmdb_kedro.datasets import LanceTable
 from hmdb_kedro.models.backbones import backbone_of

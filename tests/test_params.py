@@ -27,7 +27,7 @@ def test_the_base_configuration_is_valid():
         ("flow.algorithm", "foo", "'farneback', 'tvl1' or 'dis'"),
         ("flow.gamma", "bright", "'auto'"),
         ("frames.quality", 101, "less than or equal to 100"),
-        ("frames.n_jobs", 0, "-1 (one a core) or at least 1"),
+        ("frames.n_jobs", 0, "-1 (as many as the cores keep busy) or at least 1"),
         ("data_prep.source_pattern", "(", "regular expression"),
         ("data_prep.source_pattern", "abc", "(?P<source>"),
         ("cnn3d_v1.filters", [8], "at least 2 items"),

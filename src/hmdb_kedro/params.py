@@ -37,7 +37,9 @@ class WorkParams(Params):
         description="Workers that share the clips."
     )
     scheduler: str = Field(description="Read by `dask`: `local`, or a running scheduler's address.")
-    n_jobs: int = Field(ge=-1, description="Number of workers; -1 is one a core.")
+    n_jobs: int = Field(
+        ge=-1, description="Number of workers; -1 is as many as the cores keep busy."
+    )
     batch_clips: int = Field(ge=1, description="Clips committed to the table at once.")
     clip_timeout_s: float = Field(gt=0, description="Seconds after which a clip is given up.")
 
@@ -45,7 +47,7 @@ class WorkParams(Params):
     @classmethod
     def _some_job(cls, n_jobs: int) -> int:
         if n_jobs == 0:
-            raise ValueError("must be -1 (one a core) or at least 1")
+            raise ValueError("must be -1 (as many as the cores keep busy) or at least 1")
         return n_jobs
 
     def settings(self) -> dict[str, Any]:

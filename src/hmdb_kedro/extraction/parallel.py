@@ -91,7 +91,14 @@ def _workers(work: WorkParams) -> Iterator[dict[str, Any]]:
         with _dask_client(work):  # joblib finds the client by itself
             yield {"backend": "dask", "n_jobs": -1}
     else:
-        yield {"backend": _JOBLIB[work.backend], "n_jobs": work.n_jobs}
+        yield {"backend": _JOBLIB[work.backend], "n_jobs": _worker_count(work)}
+
+
+def _worker_count(work: WorkParams) -> int:
+    # Threads wait for the GIL between OpenCV's calls: one more than there are cores fills the gaps.
+    if work.backend == "threads" and work.n_jobs == -1:
+        return int(cpu_count()) + 1
+    return work.n_jobs
 
 
 @contextmanager

@@ -156,11 +156,11 @@ def _sizes(encoded: list[bytes], shape: tuple[int, int]) -> Row:
 
 
 def _checked_frames(task: ClipTask) -> Iterator[np.ndarray]:
-    """Yield the frames and hold the clip to what the index saw."""
+    """Yield the frames, each until the next, and hold the clip to what the index saw."""
     if hash_file(task.file) != task.content_hash:
         raise UnreadableClipError("the file changed since data_prep; run data_prep again")
     n_frames = 0
-    for frame in read_frames(task.file):
+    for frame in read_frames(task.file, reuse=True):
         n_frames += 1
         yield frame
     if n_frames != task.n_frames:

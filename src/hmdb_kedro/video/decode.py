@@ -43,8 +43,13 @@ class ClipProbe:
     reason: str | None
 
 
-def read_frames(file: Path) -> Iterator[np.ndarray]:
+def read_frames(file: Path, *, reuse: bool = False) -> Iterator[np.ndarray]:
     """Yield the frames of a clip in order, one in memory at a time.
+
+    Args:
+        file: The video.
+        reuse: Decode every frame into the array of the one before, which is spent by then: a new
+            one each time costs page faults, and threads side by side wait for one another's.
 
     Yields:
         uint8, shape (H, W, 3), BGR.
@@ -53,7 +58,7 @@ def read_frames(file: Path) -> Iterator[np.ndarray]:
         UnreadableClipError: The file is no video that OpenCV can open.
     """
     with _Capture(file) as capture:
-        yield from capture.frames()
+        yield from capture.frames(reuse)
 
 
 def probe_clip(file: Path, min_frames: int, min_decoded_share: float) -> ClipProbe:
@@ -113,12 +118,11 @@ class _Capture:
     def __exit__(self, *_: object) -> None:
         self._capture.release()
 
-    def frames(self) -> Iterator[np.ndarray]:
-        while True:
-            decoded, frame = self._capture.read()
-            if not decoded:
-                return
+    def frames(self, reuse: bool) -> Iterator[np.ndarray]:
+        decoded, frame = self._capture.read()
+        while decoded:
             yield frame
+            decoded, frame = self._capture.read(frame if reuse else None)
 
     def count(self) -> int:
         # `grab` decodes; only the first frame is converted to a picture, for its true size.
