@@ -18,6 +18,7 @@ from benchmarks.clips import N_FEW, N_MANY, base_params, files_of, index_of, som
 from benchmarks.measure import Benchmark, Measurement
 from hmdb_kedro.datasets import LanceProgress, LanceTable
 from hmdb_kedro.extraction.increments import extraction_report
+from hmdb_kedro.extraction.parallel import plain_allocator
 from hmdb_kedro.params import FlowParams, FramesParams
 from hmdb_kedro.pipelines.data_prep.nodes import scan_clips
 from hmdb_kedro.pipelines.flow import nodes as flow_nodes
@@ -144,6 +145,7 @@ def cluster_scaling(folder: Path) -> Iterator[Measurement]:
     seconds = {}
     for n_workers in (1, 2):
         with (
+            plain_allocator(),
             LocalCluster(
                 n_workers=n_workers, threads_per_worker=1, dashboard_address=None
             ) as cluster,

@@ -5,12 +5,15 @@ import sys
 import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from clips import index_of, moving_clip, write_clip
+from distributed import LocalCluster, get_worker
 from params import make
 
 from hmdb_kedro.datasets import LanceProgress, LanceTable
 from hmdb_kedro.errors import UserError
+from hmdb_kedro.extraction.parallel import row_batches, table_schema
 from hmdb_kedro.pipelines.flow import nodes
 from hmdb_kedro.video.clips import ClipFolder
 
@@ -116,3 +119,18 @@ def test_a_table_on_an_object_store_is_the_one_on_disk(folder, tmp_path, bucket)
     assert_same(on_disk, on_store)
     _, again = extract(folder, "s3://clips/flow.lance", bucket)
     assert again == 0
+
+
+def test_a_single_worker_does_the_work_itself():
+    schema = table_schema([("worker", pa.string()), ("status", pa.string())], make("flow"))
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        work = make("flow", backend="dask", scheduler=cluster.scheduler_address)
+        rows = list(row_batches(who_works, ["a", "b"], schema, work, "asking"))
+        (worker,) = cluster.workers.values()
+        assert set(pa.concat_tables(rows)["worker"].to_pylist()) == {worker.address}
+
+
+def who_works(_):
+    return {"worker": get_worker().address, "status": "ok"}

@@ -67,7 +67,7 @@ def test_a_decoder_that_hangs_is_cut_off(whole, tmp_path, monkeypatch):
     file = tmp_path / "clip.avi"
     file.write_bytes(whole)
     task = ClipTask("wave/clip.avi", file, hash_file(file), 6, 30.0)
-    monkeypatch.setattr(rows, "read_frames", lambda _: time.sleep(2))
+    monkeypatch.setattr(rows, "read_frames", lambda *_, **__: time.sleep(2))
     row = frames_row(task, FRAMES.model_copy(update={"clip_timeout_s": 0.1}))
     assert row["status"] == "unreadable"
     assert "not done after 0.1 s" in row["reason"]
