@@ -1,6 +1,7 @@
 """Where a training keeps its state, so that the same command goes on after a kill."""
 
 import hashlib
+import io
 import json
 import logging
 import os
@@ -8,7 +9,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 from zipfile import BadZipFile
 
 import numpy as np
@@ -43,8 +44,8 @@ class TrainingState:
 class CheckpointFiles:
     """A folder of states: the newest and the one before, each a file with its checksum.
 
-    A file is an `.npz` archive (arrays, and the notes as JSON) followed by the BLAKE2b digest of
-    its bytes. It is written beside its place and renamed, so that a kill leaves no half file under
+    A file is an `.npz` archive (arrays, and the notes as JSON) followed by the SHA-256 of its
+    bytes. It is written beside its place and renamed, so that a kill leaves no half file under
     its name. Nothing is forced to the disk: after a loss of power the checksum tells.
     """
 
@@ -160,12 +161,25 @@ class Checkpoint(AbstractDataset[NoReturn, CheckpointFiles]):
 
 def _write(file: Path, state: TrainingState) -> None:
     notes = json.dumps({**state.notes, "epoch": state.epoch}).encode()
+    arrays: dict[str, Any] = {_NOTES: np.frombuffer(notes, np.uint8), **state.arrays}
     with file.open("wb") as stream:
-        arrays: dict[str, Any] = {_NOTES: np.frombuffer(notes, np.uint8), **state.arrays}
-        np.savez(stream, allow_pickle=False, **arrays)
-    digest = _digest(file, file.stat().st_size)
-    with file.open("ab") as stream:
-        stream.write(digest)
+        digested = _Digested(stream)
+        np.savez(digested, allow_pickle=False, **arrays)
+        stream.write(digested.digest.digest())
+
+
+class _Digested(io.RawIOBase):
+    """A stream that can only be written, and knows the digest of what was."""
+
+    def __init__(self, stream: BinaryIO):
+        self._stream, self.digest = stream, hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, block: Any) -> int:
+        self.digest.update(block)
+        return self._stream.write(block)
 
 
 def _read(file: Path) -> TrainingState:
@@ -181,7 +195,7 @@ def _read(file: Path) -> TrainingState:
 
 
 def _digest(file: Path, size: int) -> bytes:
-    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    digest = hashlib.sha256()
     left = size
     with file.open("rb") as stream:
         while left and (block := stream.read(min(left, 2**20))):
