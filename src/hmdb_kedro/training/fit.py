@@ -9,7 +9,7 @@ import pandas as pd
 
 from hmdb_kedro.params import TrainParams
 from hmdb_kedro.training.batches import ClipBatches, TrainingBatches
-from hmdb_kedro.training.devices import in_precision, on_devices
+from hmdb_kedro.training.devices import in_precision, on_devices, quick_start
 from hmdb_kedro.training.optimization import make_optimizer
 from hmdb_kedro.training.progress import TrainingProgress
 from hmdb_kedro.training.resume import (
@@ -138,15 +138,16 @@ def _fit(
     shown = TrainingProgress(batches.n_samples)
     rate = Rate(params, len(batches))
     try:
-        model.fit(
-            batches,
-            validation_data=_validation_batches(data, params) if len(data.val) else None,
-            initial_epoch=keeper.n_done,
-            epochs=params.epochs,
-            callbacks=[rate, Divergence(data.num_classes), shown, keeper],
-            shuffle=False,
-            verbose=0,
-        )
+        with quick_start(model):
+            model.fit(
+                batches,
+                validation_data=_validation_batches(data, params) if len(data.val) else None,
+                initial_epoch=keeper.n_done,
+                epochs=params.epochs,
+                callbacks=[rate, Divergence(data.num_classes), shown, keeper],
+                shuffle=False,
+                verbose=0,
+            )
     finally:
         shown.close()
 
