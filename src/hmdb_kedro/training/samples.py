@@ -73,6 +73,11 @@ class Sampler:
     square_root: bool = False
     difference: bool = False
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its samples."""
+        return np.dtype(np.uint8 if self.modality == "rgb" and not self.difference else np.float32)
+
     def __call__(
         self,
         pictures: Pictures,

@@ -3,7 +3,6 @@
 import os
 import time
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -44,9 +43,12 @@ def milliseconds_to_read(trained: TrainedModel, clips: pd.DataFrame, pictures: P
     return 1e3 * float(np.median(times))
 
 
-def milliseconds_per_view(model: keras.Model) -> float:
+def milliseconds_per_view(trained: TrainedModel) -> float:
     """Return the median time of a forward pass at batch 1, in ms."""
-    inputs = np.zeros((1, *model.input_shape[1:]), np.float32)
+    # Of the type that samples have: another one would be traced anew.
+    dtype = Sampler(**trained.preprocessing["sampler"]).dtype
+    model = trained.model
+    inputs = np.zeros((1, *model.input_shape[1:]), dtype)
     model.predict_on_batch(inputs)
     times = []
     for _ in range(_TIMED_RUNS):

@@ -176,7 +176,7 @@ def _cost(
 ) -> dict[str, float]:
     how = trained.preprocessing
     n_views = count_views(how["test_views"], how.get("test_crops", "centre"))
-    steps = {"ms_per_clip": n_views * milliseconds_per_view(trained.model)}
+    steps = {"ms_per_clip": n_views * milliseconds_per_view(trained)}
     if len(clips):
         steps["ms_read_per_clip"] = milliseconds_to_read(trained, clips, pictures)
         steps["ms_extract_per_clip"] = _milliseconds_to_extract(clips, pictures)
