@@ -6,7 +6,16 @@ None of them is kept in git: each is read off the code, the configuration or a f
 from pathlib import Path
 from typing import Any
 
-from docs_pages import api, catalog, commands, notebooks, parameters, pictures, root_files
+from docs_pages import (
+    api,
+    catalog,
+    commands,
+    notebooks,
+    parameters,
+    pictures,
+    published,
+    root_files,
+)
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -36,6 +45,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, data in (pictures.files() | notebooks.assets()).items():
         files.append(File.generated(config, name, content=data))
     return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put the published figures where a page asks for them."""
+    return markdown.replace("{{ published }}", published.table())
 
 
 def _fill(nav: Any, title: str, entries: list[Any]) -> None:

@@ -18,10 +18,11 @@ _TITLES = {
 }
 _HEAD = """# Catalog
 
-What the pipelines exchange, as it stands above each entry of `conf/base/catalog_*.yml`. `<model>` is `spatial`,
-`cnn3d_v1`, `cnn3d_v2`, `temporal` or, where it makes sense, `two_stream`; `<name>` is the name of a figure. Load one in a
-notebook or in `kedro ipython` by `catalog.load("metrics")`. *Versioned*: every run keeps what it made, and
-`--load-versions NAME:VERSION` loads an older one. Columns and keys in full: [Data](../data.md).
+What the pipelines exchange, as it stands above each entry of `conf/base/catalog_*.yml`. `<model>`
+is `spatial`, `cnn3d_v1`, `cnn3d_v2`, `temporal` or, where it makes sense, `two_stream`; `<name>` is
+the name of a figure. Load one in a notebook or in `kedro ipython` by `catalog.load("metrics")`.
+*Versioned*: every run keeps what it made, and `--load-versions NAME:VERSION` loads an older one.
+Columns and keys in full: [Data](../data.md).
 """
 
 

@@ -1,4 +1,4 @@
-"""The commands' page: the Makefile's targets, `kedro hmdb …` and `kedro run`, as they describe themselves."""
+"""The commands' page: make, `kedro hmdb …` and `kedro run`, as they describe themselves."""
 
 import re
 from collections.abc import Iterator
@@ -13,14 +13,15 @@ _HEAD = """# Commands
 
 ## make
 
-Each sets up what it needs first, in `.venv`. `ENV=small make run` takes another environment, `ARGS="…"` adds options of
-`kedro run`.
+Each sets up what it needs first, in `.venv`. `make run ENV=small` takes another environment,
+`ARGS="…"` adds options of `kedro run`.
 
 """
 _RUN = """
 ## kedro run
 
-Kedro's own command, with errors in one line. A run in progress may be stopped or killed: the same command goes on.
+Kedro's own command, with errors in one line. A run in progress may be stopped or killed: the same
+command goes on.
 
 """
 

@@ -21,8 +21,9 @@ _RENDERED = (
     '!!! note ""\n    Executed on the sample set. The notebook itself: `notebooks/{name}.ipynb`.\n'
 )
 _BARE = (
-    '!!! note "Without outputs"\n    This copy of the documentation was built without a finished sample run. '
-    "`make run docs` shows the outputs here. The notebook itself: `notebooks/{name}.ipynb`.\n"
+    '!!! note "Without outputs"\n    This copy of the documentation was built without a finished '
+    "sample run. `make run docs` shows the outputs here. The notebook itself: "
+    "`notebooks/{name}.ipynb`.\n"
 )
 _SCRIPTS = (
     '<script src="../assets/plotly.min.js"></script>\n'
@@ -38,9 +39,7 @@ def files(repository: Path) -> list[Path]:
 def nav(repository: Path) -> list[dict[str, str]]:
     """Return a line a page."""
     overview = [{"Overview": f"{_FOLDER}/index.md"}]
-    return overview + [
-        {_title(file): f"{_FOLDER}/{file.stem}.md"} for file in files(repository)
-    ]
+    return overview + [{_title(file): f"{_FOLDER}/{file.stem}.md"} for file in files(repository)]
 
 
 def pages(repository: Path) -> dict[str, str]:
@@ -116,16 +115,16 @@ def _cell(cell: dict[str, Any]) -> Iterator[str]:
         return
     yield f"```python\n{_text(cell['source'])}\n```"
     for output in cell["outputs"]:
-        yield _output(output)
+        if "data" in output:
+            yield _shown(output["data"])
+        elif "text" in output:
+            yield _plain(_text(output["text"]))
 
 
-def _output(output: dict[str, Any]) -> str:
+def _shown(data: dict[str, Any]) -> str:
     """Return an output as HTML: the richest of its kinds that needs no network."""
-    if output["output_type"] == "stream":
-        return _plain(_text(output["text"]))
-    if output["output_type"] == "error":
-        return _plain(f"{output['ename']}: {output['evalue']}")
-    data = output["data"]
+    if not _text(data.get("text/plain", "")).strip() and _PLOTLY not in data:
+        return ""  # an empty line, or plotly's own code, of which the page has one copy
     if _PLOTLY in data:
         figure = json.dumps(data[_PLOTLY]).replace("</", "<\\/")
         return f'<div class="figure"><script type="application/json">{figure}</script></div>'

@@ -1,4 +1,4 @@
-"""The parameters' page: each with the type, limits and words of its Pydantic model, and its values."""
+"""The parameters' page: types, limits and words of the Pydantic models, values of `conf`."""
 
 import warnings
 from collections.abc import Iterator
@@ -15,14 +15,21 @@ _LIMITS = {
     "maximum": "≤ {}",
     "exclusiveMaximum": "< {}",
     "minItems": "at least {} of them",
-    "maxItems": "at most {}",
+    "maxItems": "at most {} of them",
 }
-_NAMES = {"integer": "int", "number": "float", "string": "text", "boolean": "true, false"}
+_NAMES = {
+    "integer": "int",
+    "number": "float",
+    "string": "text",
+    "boolean": "`true`, `false`",
+    "null": "`null`",
+}
 _HEAD = """# Parameters
 
-Types, limits and words are those of the models in `hmdb_kedro.params`; values are those of `conf/base`. Where `sample`
-or `small` differ, it stands below. Change one for a run by `--params`, or for good in an environment of your own
-(`conf/mine/parameters.yml`, `--env mine`). A value outside its limits, or an unknown name, stops a run with one line.
+Types, limits and words are those of the models in `hmdb_kedro.params`; values are those of
+`conf/base`. Where `sample` or `small` differ, their value stands below. Change one for a run by
+`--params`, or for good in an environment of your own (`conf/mine/parameters.yml`, `--env mine`). A
+value outside its limits, or an unknown name, stops a run with one line.
 """
 
 
@@ -46,7 +53,7 @@ def load(repository: Path, environment: str) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Kedro uses a function that omegaconf has deprecated
         loader = ProjectConfigLoader(str(repository / "conf"), environment, **ARGUMENTS)
-    return dict(loader["parameters"])
+        return dict(loader["parameters"])
 
 
 def type_in_words(schema: dict[str, Any]) -> str:
@@ -57,20 +64,14 @@ def type_in_words(schema: dict[str, Any]) -> str:
         return f"`{schema['const']}`"
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
-    if schema["type"] == "null":
-        return "`null`"
-    limits = [text.format(schema[key]) for key, text in _LIMITS.items() if key in schema]
-    if schema["type"] == "array" and "prefixItems" in schema:
+    if "prefixItems" in schema:
         return f"[{', '.join(map(type_in_words, schema['prefixItems']))}]"
-    if schema["type"] == "array":
-        return ", ".join([f"list of ({type_in_words(schema['items'])})", *limits])
-    limits = [limit for limit in limits if "of them" not in limit]
-    return " ".join([_NAMES[schema["type"]], ", ".join(limits)]).strip()
+    limits = [text.format(schema[key]) for key, text in _LIMITS.items() if key in schema]
+    name = _NAMES.get(schema["type"]) or f"list of ({type_in_words(schema['items'])})"
+    return ", ".join([name, *limits])
 
 
-def _table(
-    branch: str, fields: dict[str, Any], values: dict[str, dict[str, Any]]
-) -> Iterator[str]:
+def _table(branch: str, fields: dict[str, Any], values: dict[str, dict[str, Any]]) -> Iterator[str]:
     yield "| parameter | type and limits | what it is | base |"
     yield "|---|---|---|---|"
     for name, field in fields.items():

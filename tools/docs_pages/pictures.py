@@ -27,9 +27,7 @@ def _classes() -> np.ndarray:
     clips = SampleSet().clips
     first = {clip.label: clip for clip in reversed(clips.values())}
     cells = [_cell(first[label]) for label in LABELS]
-    rows = [
-        np.hstack(cells[i : i + _CLASSES_A_ROW]) for i in range(0, len(cells), _CLASSES_A_ROW)
-    ]
+    rows = [np.hstack(cells[i : i + _CLASSES_A_ROW]) for i in range(0, len(cells), _CLASSES_A_ROW)]
     return np.vstack(rows)[:-_GAP_PX, :-_GAP_PX]
 
 
