@@ -73,7 +73,7 @@ def page(repository: Path) -> str:
 
 
 def _row(entry: Entry) -> str:
-    comment = re.sub(r"See docs/([\w.#-]+?)\.?$", r"See [Data](../\1).", entry.comment)
+    comment = re.sub(r"\bdocs/([\w.#-]+\w)", r"[Data](../\1)", entry.comment)
     cells = [
         f"`{entry.shown_name}`",
         comment.replace("|", "\\|").replace("<", "&lt;"),
