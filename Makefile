@@ -15,6 +15,7 @@ export DO_NOT_TRACK := 1
 export KEDRO_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export GRADIO_ANALYTICS_ENABLED := False
+export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: help
 help: ## List the targets.
@@ -40,6 +41,15 @@ check: $(VENV)/dev ## Lint, format, types and imports.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.PHONY: setup
+setup: $(VENV)/dev ## Set up with the tools, and nothing else.
+
+.PHONY: docs
+docs: $(VENV)/dev ## Build the documentation into site/, with the notebooks' outputs after `make run`.
+	@$(BIN)/python tools/execute_notebooks.py
+	@$(BIN)/mkdocs build --quiet --strict
+	@echo "The documentation: $(CURDIR)/site/index.html"
+
 .PHONY: bench
 bench: $(VENV)/dev ## Measure speed; NAMES="startup memory_slope" for some.
 	$(BIN)/python -m benchmarks $(NAMES)
@@ -63,7 +73,7 @@ lock: $(VENV)/uv ## Resolve the requirements anew, with hashes.
 
 .PHONY: clean
 clean: ## Remove the environment, caches and the sample set; data of your own stays.
-	rm -rf $(VENV) build dist .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache data/sample
+	rm -rf $(VENV) build dist site .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache data/sample
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up. A target is the file that says which lock is installed, so that nothing is done twice.

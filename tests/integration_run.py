@@ -9,6 +9,9 @@ from typing import Any
 
 from clips import REPOSITORY
 
+# What `make run` runs: the command of the tutorial.
+SAMPLE_RUN = ("run", "--env", "sample")
+
 
 @dataclass(frozen=True)
 class Run:

@@ -8,16 +8,7 @@ import yaml
 from hmdb_kedro import params
 
 CONF = Path(__file__).parents[1] / "conf"
-TYPES = {
-    "data_prep": params.DataPrepParams,
-    "frames": params.FramesParams,
-    "flow": params.FlowParams,
-    "spatial": params.SpatialParams,
-    "cnn3d_v1": params.Cnn3dParams,
-    "cnn3d_v2": params.Cnn3dParams,
-    "temporal": params.TemporalParams,
-    "two_stream": params.TwoStreamParams,
-}
+TYPES = {name: field.annotation for name, field in params.RootParams.model_fields.items()}
 
 
 def base_values() -> dict[str, Any]:

@@ -2,7 +2,7 @@ import pytest
 from params import base_values, make
 
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.params import check_parameters
+from hmdb_kedro.params import MODELS, RootParams, TrainParams, check_parameters, models_of
 
 
 def changed(key, value):
@@ -31,7 +31,7 @@ def test_the_base_configuration_is_valid():
         ("data_prep.source_pattern", "(", "regular expression"),
         ("data_prep.source_pattern", "abc", "(?P<source>"),
         ("cnn3d_v1.filters", [8], "at least 2 items"),
-        ("two_stream.rule", "max", "'average', 'log_average', 'weighted' or 'svm'"),
+        ("two_stream.rule", "max", "'log_average', 'average', 'weighted' or 'svm'"),
         ("two_stream.streams", ["spatial"], "at least 2 items"),
         ("two_stream.streams", ["spatial", "spatial"], "each stream once"),
     ],
@@ -66,6 +66,23 @@ def test_two_mistakes_are_both_told():
     values = changed("split", 4) | {"sede": 1}
     with pytest.raises(UserError, match=r"`split`.*; .*`sede`"):
         check_parameters(values)
+
+
+def test_every_model_has_a_branch_of_its_own():
+    assert models_of(TrainParams) == MODELS
+
+
+def test_every_parameter_says_what_it_is():
+    schema = RootParams.model_json_schema()
+    top = {name: field for name, field in schema["properties"].items() if "$ref" not in field}
+    models = {"RootParams": {"properties": top}, **schema["$defs"]}
+    silent = [
+        f"{model}.{name}"
+        for model, described in models.items()
+        for name, field in described["properties"].items()
+        if not field.get("description")
+    ]
+    assert silent == []
 
 
 def test_parameters_cannot_be_changed():

@@ -5,6 +5,14 @@ from typing import Any
 
 from kedro.config import OmegaConfigLoader
 
+ARGUMENTS: dict[str, Any] = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**", "**/mlflow*"]},
+    # An environment names only what differs, down to single keys of a branch.
+    "merge_strategy": {"parameters": "soft", "mlflow": "soft", "globals": "soft"},
+}
+
 
 class ProjectConfigLoader(OmegaConfigLoader):
     """Kedro's loader, content with a project that has no `conf/local`."""

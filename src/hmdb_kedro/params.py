@@ -7,7 +7,7 @@ node does. Nothing heavy is imported here.
 import hashlib
 import json
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -15,7 +15,13 @@ from hmdb_kedro.errors import UserError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 BatchNorm = Literal["frozen", "partial", "trained"]
-MODELS = ("spatial", "cnn3d_v1", "cnn3d_v2", "temporal")
+# The names that open a choice: what else has to know of a new one, CONTRIBUTING.md tells.
+ModelName = Literal["spatial", "cnn3d_v1", "cnn3d_v2", "temporal"]
+FlowAlgorithm = Literal["farneback", "tvl1", "dis"]
+DisPreset = Literal["ultrafast", "fast", "medium"]
+FusionRuleName = Literal["log_average", "average", "weighted", "svm"]
+KnownSet = Literal["hmdb51"]
+MODELS: tuple[str, ...] = get_args(ModelName)
 
 
 def hash_values(values: Any) -> str:
@@ -77,7 +83,7 @@ class DataPrepParams(WorkParams):
     on_leak: Literal["error", "warn"] = Field(
         description="What a recording, or the same bytes, on both sides of a split is."
     )
-    expect: Literal["hmdb51"] | None = Field(
+    expect: KnownSet | None = Field(
         description="The set whose counts the clips are compared with; null compares nothing."
     )
     classes: tuple[str, ...] | None = Field(description="Only these classes; null for all found.")
@@ -116,8 +122,8 @@ class FramesParams(WorkParams):
 class FlowParams(WorkParams):
     """Extraction of dense optical flow."""
 
-    algorithm: Literal["farneback", "tvl1", "dis"]
-    dis_preset: Literal["ultrafast", "fast", "medium"] = Field(description="Read by `dis` alone.")
+    algorithm: FlowAlgorithm = Field(description="How flow is computed.")
+    dis_preset: DisPreset = Field(description="Read by `dis` alone.")
     short_side: int = Field(ge=16, description="Pixels of the short side flow is computed at.")
     stride: int = Field(ge=1, description="Frames between the two pictures of a pair.")
     gamma: Annotated[float, Field(gt=0)] | Literal["auto"] | None = Field(
@@ -142,15 +148,17 @@ class TrainParams(Params):
     )
     crop_scale_min: Fraction = Field(description="Smallest random crop / short side.")
     flip: bool = Field(description="Random horizontal flip (flow: x negated).")
-    dropout: float = Field(ge=0, lt=1)
-    epochs: int = Field(ge=1)
+    dropout: float = Field(ge=0, lt=1, description="Share of features dropped before the head.")
+    epochs: int = Field(ge=1, description="The most; the best one on validation is kept.")
     samples_per_clip: int = Field(ge=1, description="Training samples a clip and epoch.")
-    batch_size: int = Field(ge=1)
+    batch_size: int = Field(ge=1, description="Samples a training step.")
     optimizer: Literal["adamw", "sgd"] = Field(description="sgd: Nesterov momentum of 0.9.")
     learning_rate: float = Field(gt=0, description="Peak rate, after warm-up.")
     warmup_epochs: float = Field(ge=0, description="Epochs of linear warm-up before cosine decay.")
-    weight_decay: float = Field(ge=0)
-    label_smoothing: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0, description="Pull of the weights towards 0.")
+    label_smoothing: float = Field(
+        ge=0, lt=1, description="Share of a label that is spread over all classes."
+    )
     mixup: float = Field(ge=0, description="Alpha of the Beta distribution; 0 is off.")
     class_weights: Literal["none", "balanced"] = Field(
         description="balanced: a class's loss weighs as much as its clips are few."
@@ -223,7 +231,9 @@ class StackParams(TrainParams):
         "oriented: compact, on histograms of oriented flow; resnet50: a 2D network that takes the "
         "stack as channels."
     )
-    filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=2, max_length=6)
+    filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        min_length=2, max_length=6, description="Channels of each convolutional stage."
+    )
     dense_units: int = Field(ge=0, description="Width of the dense head of `plain`; 0 elsewhere.")
     window: int = Field(ge=2, description="Pictures a stack.")
     window_stride: int = Field(ge=1, description="Steps between the pictures of a stack.")
@@ -236,7 +246,9 @@ class StackParams(TrainParams):
 class Cnn3dParams(StackParams):
     """A 3D CNN on stacked RGB frames."""
 
-    architecture: Literal["plain", "compact"]
+    architecture: Literal["plain", "compact"] = Field(
+        description="plain: C3D-like with a dense head; compact: batch norm and global pooling."
+    )
     colour_jitter: Fraction = Field(description="Strength of brightness, contrast and saturation.")
     rgb_difference: bool = Field(description="Each picture less the one before it, as in TSN.")
 
@@ -259,10 +271,10 @@ class TemporalParams(StackParams):
 class TwoStreamParams(Params):
     """Late fusion of the streams, and the comparisons declared before the test part is seen."""
 
-    streams: tuple[Literal["spatial", "cnn3d_v1", "cnn3d_v2", "temporal"], ...] = Field(
+    streams: tuple[ModelName, ...] = Field(
         min_length=2, description="The models that are fused, in this order."
     )
-    rule: Literal["auto", "average", "log_average", "weighted", "svm"] = Field(
+    rule: Literal["auto", FusionRuleName] = Field(
         description="auto: of all rules, the one of the lowest log loss on validation."
     )
     temperature: bool = Field(
@@ -284,8 +296,8 @@ class TwoStreamParams(Params):
 class RootParams(Params):
     """All parameters of a run."""
 
-    split: Literal[1, 2, 3]
-    seed: int = Field(ge=0)
+    split: Literal[1, 2, 3] = Field(description="The official split; names folders too.")
+    seed: int = Field(ge=0, description="Of everything random.")
     data_prep: DataPrepParams
     frames: FramesParams
     flow: FlowParams
@@ -295,10 +307,22 @@ class RootParams(Params):
     temporal: TemporalParams
     two_stream: TwoStreamParams
     # Paths: given by --params, read by the catalog alone.
-    data_root: str | None = None
-    raw_videos_dir: str | None = None
-    raw_splits_dir: str | None = None
-    external_scores_dir: str | None = None
+    data_root: str | None = Field(None, description="Folder of everything that is made.")
+    raw_videos_dir: str | None = Field(None, description="Folder or archive of the videos.")
+    raw_splits_dir: str | None = Field(None, description="Folder or archive of the split lists.")
+    external_scores_dir: str | None = Field(
+        None, description="Folder of score tables of other tools."
+    )
+
+
+def models_of(kind: type[TrainParams]) -> tuple[str, ...]:
+    """Return the models whose branch of parameters is of a kind."""
+    fields = RootParams.model_fields
+    return tuple(
+        model
+        for model in MODELS
+        if isinstance(found := fields[model].annotation, type) and issubclass(found, kind)
+    )
 
 
 def check_parameters(parameters: dict[str, Any]) -> RootParams:

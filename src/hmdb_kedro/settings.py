@@ -23,10 +23,4 @@ HOOKS = hooks.HOOKS
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 SESSION_STORE_CLASS = tracking.TrackedSessions
 CONFIG_LOADER_CLASS = configuration.ProjectConfigLoader
-CONFIG_LOADER_ARGS = {
-    "base_env": "base",
-    "default_run_env": "local",
-    "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**", "**/mlflow*"]},
-    # An environment names only what differs, down to single keys of a branch.
-    "merge_strategy": {"parameters": "soft", "mlflow": "soft", "globals": "soft"},
-}
+CONFIG_LOADER_ARGS = configuration.ARGUMENTS

@@ -52,6 +52,16 @@ def factor_accuracy(probabilities, labels, factor):
     return top_k_accuracy(summed, labels // 3 if factor == "row" else labels % 3, 1)
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_is_fitted_and_combined_under_its_name(name):
+    streams, labels = two_streams(1)
+    rule = fit_rule(name, streams, labels)
+    assert rule.name == name
+    others = {other: fuse(fit_rule(other, streams, labels), streams) for other in RULES}
+    fused = others.pop(name)
+    assert all(np.abs(fused - other).max() > 1e-3 for other in others.values())
+
+
 @given(seed=SEEDS, name=st.sampled_from(RULES))
 def test_fused_rows_are_probabilities(seed, name):
     streams, labels = two_streams(seed)

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from clips import REPOSITORY
 from fingerprint import fingerprint
-from integration_run import Run, kedro
+from integration_run import SAMPLE_RUN, Run, kedro
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +16,7 @@ def sample_run() -> Run:
     if not log.is_file():
         shutil.rmtree(root.parent, ignore_errors=True)
         root.mkdir(parents=True)
-        result = kedro(root, "run", "--env", "sample", "--params", f"data_root={root}")
+        result = kedro(root, *SAMPLE_RUN, "--params", f"data_root={root}")
         assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
         log.write_text(result.stdout + result.stderr, encoding="utf-8")
     return Run(root, log.read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from kedro.framework.project import pipelines, settings
 from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 
-from hmdb_kedro.params import check_parameters
+from hmdb_kedro.params import MODELS, check_parameters
 
 pytestmark = pytest.mark.slow
 LAYERS = ["raw", "intermediate", "primary", "feature", "models", "model_output", "reporting"]
@@ -50,3 +50,12 @@ def test_no_arrow_of_the_graph_runs_back_to_an_earlier_layer(configuration):
         before = [LAYERS.index(layer(name)) for name in node.inputs if layer(name)]
         after = [LAYERS.index(layer(name)) for name in node.outputs]
         assert max(before) <= min(after), node.name
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_is_trained_scored_and_judged(model):
+    bootstrap_project(REPOSITORY)
+    names = {node.name for node in pipelines["__default__"].nodes}
+    assert {f"{model}.train", f"{model}.score"} <= names
+    (gather,) = (node for node in pipelines["fusion_eval"].nodes if node.name == "gather_scores")
+    assert f"{model}.scores" in gather.inputs

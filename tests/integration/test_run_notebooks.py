@@ -2,35 +2,24 @@
 
 import pytest
 from clips import REPOSITORY
+from docs_pages import notebooks
 
 pytestmark = pytest.mark.extended
 
 FOLDER = REPOSITORY / "notebooks"
 NOTEBOOKS = sorted(file.stem for file in FOLDER.glob("*.ipynb"))
-CELL_TIMEOUT_S = 120
 
 
 @pytest.fixture
 def execute(monkeypatch):
     """Return what executes a notebook on the data below a folder, and gives it with its outputs."""
-    import nbformat  # noqa: PLC0415 - seconds, and these tests alone
-    from nbclient import NotebookClient  # noqa: PLC0415
 
     def run(name, root, allow_errors=False):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
         monkeypatch.delenv("KEDRO_ENV", raising=False)
-        notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
-        nbformat.validate(notebook)
         # What the first cell tells a reader to do for data elsewhere.
-        position = next(k for k, cell in enumerate(notebook.cells) if cell.cell_type == "code")
-        reload = nbformat.v4.new_code_cell(f"%reload_kedro --params data_root={root}")
-        notebook.cells.insert(position + 1, reload)
-        where = {"metadata": {"path": str(FOLDER)}}
-        client = NotebookClient(
-            notebook, timeout=CELL_TIMEOUT_S, allow_errors=allow_errors, resources=where
-        )
-        client.execute()
-        return notebook
+        reload = f"%reload_kedro --params data_root={root}"
+        return notebooks.execute(FOLDER / f"{name}.ipynb", first=reload, allow_errors=allow_errors)
 
     return run
 

@@ -1,9 +1,11 @@
 """What the 3D CNNs compute, before they have learnt anything."""
 
+from typing import get_args
+
 import keras
 import numpy as np
 import pytest
-from params import make
+from params import TYPES, make
 
 from hmdb_kedro.models.cnn3d import build_cnn3d
 
@@ -21,6 +23,23 @@ def histograms(model, flow):
 def oriented():
     params = make("temporal", architecture="oriented", **SMALL)
     return build_cnn3d(params, num_classes=3, channels=2, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("branch", "architecture"),
+    [
+        (branch, architecture)
+        for branch in ("cnn3d_v2", "temporal")
+        for architecture in get_args(TYPES[branch].model_fields["architecture"].annotation)
+        if architecture != "resnet50"  # a 2D network: tests/models/test_stacked_flow.py
+    ],
+)
+def test_every_architecture_is_built(branch, architecture):
+    params = make(branch, architecture=architecture, **SMALL)
+    channels = 2 if branch == "temporal" else 3
+    model = build_cnn3d(params, num_classes=3, channels=channels, seed=1)
+    assert model.name == f"cnn3d_{architecture}"
+    assert model.output_shape == (None, 3)
 
 
 @pytest.mark.parametrize("degrees", [0, 45, 90, 225])

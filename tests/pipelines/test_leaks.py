@@ -2,6 +2,7 @@
 
 import json
 import logging
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -10,7 +11,8 @@ from params import make
 
 from hmdb_kedro.datasets import SplitLists
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.pipelines.data_prep.expected import HMDB51, compare_with_expected
+from hmdb_kedro.params import KnownSet
+from hmdb_kedro.pipelines.data_prep.expected import EXPECTED, HMDB51, compare_with_expected
 from hmdb_kedro.pipelines.data_prep.index import build_clip_index
 from hmdb_kedro.pipelines.data_prep.leaks import Leaks, find_leaks, stop_leaks
 
@@ -163,6 +165,13 @@ def test_the_real_sets_have_no_leak(real_clips, clips, pattern, own):
 
 
 class TestExpectedCounts:
+    @pytest.mark.parametrize("known", get_args(KnownSet))
+    def test_every_known_set_has_its_counts(self, known):
+        other = pd.DataFrame({"clip_id": ["no class of it/a.avi"]})
+        params = make("data_prep", expect=known, splits="auto")
+        found = compare_with_expected(other, other, params)
+        assert found["missing"] == EXPECTED[known]
+
     def test_the_table_is_that_of_the_official_lists(self, official):
         named = official.drop_duplicates("clip_id")["label"].value_counts().to_dict()
         assert named == HMDB51

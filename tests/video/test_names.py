@@ -2,9 +2,22 @@ from pathlib import Path
 
 import pytest
 
-from hmdb_kedro.video.names import ClipName, parse_clip_name
+from hmdb_kedro.video.names import SCHEMES, ClipName, parse_clip_name
 
+# One name of each scheme, and the source it tells.
+EXAMPLES = {
+    "hmdb51": ("golf/Film_golf_f_nm_np1_fr_med_0.avi", "Film"),
+    "ucf101": ("Basketball/v_Basketball_g07_c02.avi", "Basketball_g07"),
+}
 LISTS = Path(__file__).resolve().parents[3] / "shared" / "hmdb51_splits"
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_scheme_tells_the_source_and_takes_no_other_schemes_names(scheme):
+    clip_id, source = EXAMPLES[scheme]
+    assert parse_clip_name(clip_id).source_video == source
+    stem = Path(clip_id).stem
+    assert [name for name, known in SCHEMES.items() if known.fullmatch(stem)] == [scheme]
 
 
 def test_an_hmdb51_name_tells_film_and_annotations():

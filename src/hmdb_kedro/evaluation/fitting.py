@@ -3,7 +3,7 @@
 Nothing here sees a test clip.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,7 +18,6 @@ from hmdb_kedro.evaluation.fusion import (
     RULES,
     FusionRule,
     LinearMargins,
-    RuleName,
     fuse,
     known_rule,
     safe_log,
@@ -28,6 +27,7 @@ from hmdb_kedro.evaluation.fusion import (
     temper,
 )
 from hmdb_kedro.evaluation.metrics import log_loss, top_k_accuracy
+from hmdb_kedro.params import FusionRuleName
 
 # Below so many validation clips a temperature tells of chance, and a choice between rules too.
 CLIPS_FOR_TEMPERATURE = 50
@@ -59,7 +59,7 @@ class Candidate:
         val_top1: Accuracy on the same.
     """
 
-    asked: RuleName
+    asked: FusionRuleName
     rule: FusionRule
     with_temperature: bool
     val_log_loss: float | None
@@ -100,7 +100,7 @@ def fit_rule(
     if lack:
         known, reasons = "log_average", [*reasons, lack]
     streams = [temper(*pair) for pair in zip(val_probabilities, temperatures, strict=True)]
-    rule = _fitted(known, streams, val_labels)
+    rule = _FITS[known](streams, val_labels)
     return replace(rule, temperatures=temperatures, fallback="; ".join(reasons) or None)
 
 
@@ -228,15 +228,29 @@ def _lack(name: str, probabilities: Sequence[np.ndarray], labels: np.ndarray) ->
     return f"svm needs {_CLIPS_A_CLASS_FOR_SVM} validation clips of every class; {poor} have fewer"
 
 
-def _fitted(name: str, streams: Sequence[np.ndarray], labels: np.ndarray) -> FusionRule:
-    n_streams = len(streams)
-    if name == "average":
-        return FusionRule("average", (1 / n_streams,) * n_streams)
-    if name == "log_average":
-        return FusionRule("log_average", (1.0,) * n_streams)
-    if name == "weighted":
-        return FusionRule("weighted", _fitted_weights(streams, labels))
-    return FusionRule("svm", (1.0,) * n_streams, svm=_fitted_svm(np.stack(streams), labels))
+def _fit_log_average(streams: Sequence[np.ndarray], labels: np.ndarray) -> FusionRule:
+    return FusionRule("log_average", (1.0,) * len(streams))
+
+
+def _fit_average(streams: Sequence[np.ndarray], labels: np.ndarray) -> FusionRule:
+    return FusionRule("average", (1 / len(streams),) * len(streams))
+
+
+def _fit_weighted(streams: Sequence[np.ndarray], labels: np.ndarray) -> FusionRule:
+    return FusionRule("weighted", _fitted_weights(streams, labels))
+
+
+def _fit_svm(streams: Sequence[np.ndarray], labels: np.ndarray) -> FusionRule:
+    svm = _fitted_svm(np.stack(streams), labels)
+    return FusionRule("svm", (1.0,) * len(streams), svm=svm)
+
+
+_FITS: dict[FusionRuleName, Callable[[Sequence[np.ndarray], np.ndarray], FusionRule]] = {
+    "log_average": _fit_log_average,
+    "average": _fit_average,
+    "weighted": _fit_weighted,
+    "svm": _fit_svm,
+}
 
 
 def _fitted_weights(streams: Sequence[np.ndarray], labels: np.ndarray) -> tuple[float, ...]:

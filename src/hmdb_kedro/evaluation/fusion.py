@@ -16,12 +16,13 @@ How a rule is fitted is told in `hmdb_kedro.evaluation.fitting`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
-RuleName = Literal["log_average", "average", "weighted", "svm"]
-RULES: tuple[RuleName, ...] = get_args(RuleName)
+from hmdb_kedro.params import FusionRuleName
+
+RULES: tuple[FusionRuleName, ...] = get_args(FusionRuleName)
 # What a float32 score of 0 counts as in a logarithm: no more than the smallest one above 0, so
 # that two tiny scores still tell classes apart.
 _FLOOR = float(np.finfo(np.float32).smallest_subnormal)
@@ -61,7 +62,7 @@ class FusionRule:
         fallback: What was asked for and is not at work, and why; or None.
     """
 
-    name: RuleName
+    name: FusionRuleName
     weights: tuple[float, ...]
     temperatures: tuple[float, ...] = ()
     svm: LinearMargins | None = None
@@ -149,7 +150,7 @@ def safe_log(probabilities: np.ndarray) -> np.ndarray:
     return logs
 
 
-def known_rule(name: str) -> RuleName:
+def known_rule(name: str) -> FusionRuleName:
     """Return the name of a rule as its type.
 
     Raises:

@@ -4,27 +4,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
 from joblib import cpu_count
 
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.params import FlowParams, FramesParams
+from hmdb_kedro.params import DisPreset, FlowAlgorithm, FlowParams, FramesParams
 from hmdb_kedro.video.clips import ClipFile
 from hmdb_kedro.video.decode import UnreadableClipError, probe_clip, read_frames
 from hmdb_kedro.video.encoding import encode_flow, encode_frame
 from hmdb_kedro.video.flow import flow_fields, make_estimator, shrink, small_greys
 
-# Every way to compute flow, and the pairs a clip it is timed on: TV-L1 takes a second for each.
-_ALGORITHMS: dict[str, tuple[dict[str, str], int]] = {
-    "flow: dis ultrafast": ({"algorithm": "dis", "dis_preset": "ultrafast"}, 40),
-    "flow: dis fast": ({"algorithm": "dis", "dis_preset": "fast"}, 40),
-    "flow: dis medium": ({"algorithm": "dis", "dis_preset": "medium"}, 40),
-    "flow: farneback": ({"algorithm": "farneback"}, 40),
-    "flow: tvl1": ({"algorithm": "tvl1"}, 4),
-}
+# The pairs a clip that flow is timed on: TV-L1 takes a second for each.
+_PAIRS, _FEW_PAIRS = 40, {"tvl1": 4}
 # Of a long clip, frames and flow are tried in part: memory stays small.
 _MOST_FRAMES = 200
 
@@ -125,12 +119,21 @@ def _try_clip(
     shrinking = _timed(
         lambda: greys.extend(small_greys(pictures, flow.short_side)), lambda: len(greys)
     )
-    for step, (settings, n_pairs) in _ALGORITHMS.items():
-        params = flow.model_copy(update=settings)
-        if settings["algorithm"] == "tvl1" and not hasattr(cv2, "optflow"):
+    for step, params in _ways_to_compute(flow):
+        if params.algorithm == "tvl1" and not hasattr(cv2, "optflow"):
             continue
-        estimating = _compute_flow(greys, params, n_pairs)
+        estimating = _compute_flow(greys, params, _FEW_PAIRS.get(params.algorithm, _PAIRS))
         yield step, _added(_added(decoding, shrinking), estimating)
+
+
+def _ways_to_compute(flow: FlowParams) -> Iterator[tuple[str, FlowParams]]:
+    """Yield every algorithm, quick ones first, DIS in each of its presets."""
+    for preset in get_args(DisPreset):
+        changed = {"algorithm": "dis", "dis_preset": preset}
+        yield f"flow: dis {preset}", flow.model_copy(update=changed)
+    for algorithm in get_args(FlowAlgorithm):
+        if algorithm != "dis":
+            yield f"flow: {algorithm}", flow.model_copy(update={"algorithm": algorithm})
 
 
 def _encode_frames(pictures: list[np.ndarray], params: FramesParams) -> _Cost:

@@ -42,7 +42,7 @@ def build_cnn3d(params: StackParams, *, num_classes: int, channels: int, seed: i
     else:
         scale, offset = _input_range(params)
         x, first = layers.Rescaling(scale, offset=offset, name="rescale")(inputs), 1
-    conv_stage = _plain_stage if params.architecture == "plain" else _compact_stage
+    conv_stage = _STAGES[params.architecture]
     for stage, filters in enumerate(params.filters, start=first):
         x = conv_stage(x, filters, stage)
     x = _dense_head(x, params) if params.architecture == "plain" else _pooled_head(x, params)
@@ -92,6 +92,9 @@ def _compact_stage(x: keras.KerasTensor, filters: int, stage: int) -> keras.Kera
     x = _pool(_convolution(x, filters, stage, use_bias=False), stage)
     x = layers.BatchNormalization(momentum=0.9, name=f"stage{stage}_norm")(x)
     return layers.Activation("relu", name=f"stage{stage}_relu")(x)
+
+
+_STAGES = {"plain": _plain_stage, "compact": _compact_stage, "oriented": _compact_stage}
 
 
 def _convolution(

@@ -10,6 +10,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from hmdb_kedro.params import MODELS as TRAINED_MODELS
+from hmdb_kedro.params import TemporalParams, models_of
 from hmdb_kedro.tracking.provenance import git_tags, process_tags
 
 MODELS = (*TRAINED_MODELS, "two_stream")
@@ -17,7 +18,9 @@ MODELS = (*TRAINED_MODELS, "two_stream")
 # How work is spread says nothing about a result.
 _WORKER_FIELDS = {"n_jobs", "backend", "batch_clips", "loader_threads", "devices"}
 # The table that a model is trained on.
-PICTURES = dict.fromkeys(TRAINED_MODELS, "frames") | {"temporal": "flow"}
+PICTURES = dict.fromkeys(TRAINED_MODELS, "frames") | dict.fromkeys(
+    models_of(TemporalParams), "flow"
+)
 # What a model's numbers rest on: parameter branches, and tables by their version.
 _BRANCHES = {model: (table,) for model, table in PICTURES.items()} | {
     "two_stream": ("frames", "flow"),

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.params import FlowParams
+from hmdb_kedro.params import FlowAlgorithm, FlowParams
 
 Estimator = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -46,26 +46,10 @@ def flow_fields(greys: Iterable[np.ndarray], params: FlowParams) -> Iterator[np.
 def make_estimator(params: FlowParams) -> Estimator:
     """Return a function from two grey pictures to their flow, float32 (H, W, 2), in pixels.
 
-    Farneback (2003) with the settings of OpenCV's tutorial; DIS (Kroeger et al. 2016); TV-L1
-    (Zach et al. 2007) with OpenCV's defaults.
-
     Raises:
         UserError: TV-L1 is asked for and the contrib build of OpenCV is absent.
     """
-    if params.algorithm == "dis":
-        return _call(cv2.DISOpticalFlow.create(_DIS_PRESETS[params.dis_preset]))
-    if params.algorithm == "farneback":
-        return _call(
-            cv2.FarnebackOpticalFlow.create(
-                numLevels=3, pyrScale=0.5, winSize=15, numIters=3, polyN=5, polySigma=1.2
-            )
-        )
-    if not hasattr(cv2, "optflow"):
-        raise UserError(
-            "`flow.algorithm=tvl1` needs the contrib build of OpenCV. "
-            "Install opencv-contrib-python-headless, or choose dis or farneback."
-        )
-    return _call(cv2.optflow.DualTVL1OpticalFlow.create())
+    return _call(_ALGORITHMS[params.algorithm](params))
 
 
 def small_greys(frames: Iterable[np.ndarray], short_side: int | None) -> Iterator[np.ndarray]:
@@ -113,6 +97,35 @@ def _auto_gamma(pictures: list[np.ndarray]) -> float:
     if not 0 < mean < _TARGET_BRIGHTNESS:
         return 1.0
     return float(min(np.log(mean) / np.log(_TARGET_BRIGHTNESS), _MAX_GAMMA))
+
+
+def _dis(params: FlowParams) -> cv2.DenseOpticalFlow:
+    """Kroeger et al. 2016."""
+    return cv2.DISOpticalFlow.create(_DIS_PRESETS[params.dis_preset])
+
+
+def _farneback(params: FlowParams) -> cv2.DenseOpticalFlow:
+    """Farnebäck 2003, with the settings of OpenCV's tutorial."""
+    return cv2.FarnebackOpticalFlow.create(
+        numLevels=3, pyrScale=0.5, winSize=15, numIters=3, polyN=5, polySigma=1.2
+    )
+
+
+def _tvl1(params: FlowParams) -> cv2.DenseOpticalFlow:
+    """Zach et al. 2007, with OpenCV's defaults."""
+    if not hasattr(cv2, "optflow"):
+        raise UserError(
+            "`flow.algorithm=tvl1` needs the contrib build of OpenCV. "
+            "Install opencv-contrib-python-headless, or choose dis or farneback."
+        )
+    return cv2.optflow.DualTVL1OpticalFlow.create()
+
+
+_ALGORITHMS: dict[FlowAlgorithm, Callable[[FlowParams], cv2.DenseOpticalFlow]] = {
+    "dis": _dis,
+    "farneback": _farneback,
+    "tvl1": _tvl1,
+}
 
 
 def _call(algorithm: cv2.DenseOpticalFlow) -> Estimator:

@@ -15,6 +15,8 @@ _HMDB51 = re.compile(
     r"_(?P<view>fr|ba|le|ri)_(?P<quality>bad|med|goo)_\d+"
 )
 _UCF101 = re.compile(r"v_(?P<source>.+_g\d+)_c\d+")
+# How sets name their clips; the first that fits a stem tells its source.
+SCHEMES = {"hmdb51": _HMDB51, "ucf101": _UCF101}
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,6 @@ def _given_source(stem: str, pattern: str | None) -> str | None:
 
 
 def _known_source(stem: str, label: str) -> str | None:
-    if hmdb51 := _HMDB51.fullmatch(stem):
-        # The label stands between film and annotations; the same film serves several classes.
-        return hmdb51["source"].removesuffix(f"_{label}")
-    ucf101 = _UCF101.fullmatch(stem)
-    return ucf101["source"] if ucf101 else None
+    found = next(filter(None, (scheme.fullmatch(stem) for scheme in SCHEMES.values())), None)
+    # HMDB51's label stands between film and annotations; the same film serves several classes.
+    return found["source"].removesuffix(f"_{label}") if found else None

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from hmdb_kedro.params import DataPrepParams
+from hmdb_kedro.params import DataPrepParams, KnownSet
 from hmdb_kedro.video.partition import TEST, TRAIN
 
 logger = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ HMDB51 = {
 }
 # fmt: on
 _TRAIN_CLIPS, _TEST_CLIPS = 70, 30
+EXPECTED: dict[KnownSet, dict[str, int]] = {"hmdb51": HMDB51}
 
 
 def compare_with_expected(
@@ -84,7 +85,8 @@ def compare_with_expected(
     """
     if params.expect is None:
         return None
-    wanted = {k: n for k, n in HMDB51.items() if params.classes is None or k in params.classes}
+    chosen = params.classes
+    wanted = {k: n for k, n in EXPECTED[params.expect].items() if chosen is None or k in chosen}
     here = clip_files["clip_id"].str.partition("/")[0].value_counts().to_dict()
     more = {label: here.get(label, 0) - wanted.get(label, 0) for label in sorted(here | wanted)}
     found = {

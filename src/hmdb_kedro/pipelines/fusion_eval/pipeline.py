@@ -4,7 +4,7 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from hmdb_kedro.params import MODELS
+from hmdb_kedro.params import MODELS, StackParams, models_of
 from hmdb_kedro.pipelines.fusion_eval.checking import check_evaluation
 from hmdb_kedro.pipelines.fusion_eval.contributing import (
     measure_ablations,
@@ -37,7 +37,7 @@ from hmdb_kedro.pipelines.fusion_eval.hardest import show_hardest_clips
 from hmdb_kedro.pipelines.fusion_eval.writing import write_report
 
 ALL = (*MODELS, FUSED)
-ABLATED = ("cnn3d_v1", "cnn3d_v2", "temporal")
+ABLATED = models_of(StackParams)
 _FUSION = "two_stream.fusion"
 # What the report is written from: entries of a finished run, by the name the node knows them by.
 _REPORTED = (

@@ -1,7 +1,8 @@
-"""Wiring of the temporal_training pipeline: one modular pipeline, three namespaces."""
+"""Wiring of the temporal_training pipeline: a namespace a model, all wired alike."""
 
 from kedro.pipeline import Node, Pipeline
 
+from hmdb_kedro.params import Cnn3dParams, TemporalParams, models_of
 from hmdb_kedro.pipelines.temporal_training.motion import measure_motion
 from hmdb_kedro.pipelines.temporal_training.nodes import (
     score_on_one_frame,
@@ -14,7 +15,9 @@ from hmdb_kedro.training.wiring import score_node, train_node
 
 def create_pipeline() -> Pipeline:
     """Train and score the 3D CNNs on RGB frames and the temporal stream on flow."""
-    return _on_frames("cnn3d_v1") + _on_frames("cnn3d_v2") + _on_flow() + _motion()
+    on_frames = [_on_frames(model) for model in models_of(Cnn3dParams)]
+    on_flow = [_on_flow(model) for model in models_of(TemporalParams)]
+    return Pipeline([*on_frames, *on_flow, _motion()])
 
 
 def _on_frames(model: str) -> Pipeline:
@@ -34,8 +37,8 @@ def _on_frames(model: str) -> Pipeline:
     )
 
 
-def _on_flow() -> Pipeline:
-    train = train_node(train_on_flow, "temporal", "flow")
+def _on_flow(model: str) -> Pipeline:
+    train = train_node(train_on_flow, model, "flow")
     ablate = Node(
         score_without_motion,
         inputs=["model", "clip_index", "flow", "raw_videos", "params:flow", "params:seed"],
@@ -44,10 +47,10 @@ def _on_flow() -> Pipeline:
     )
     return Pipeline(
         [train, score_node("flow"), ablate],
-        namespace="temporal",
+        namespace=model,
         inputs={"clip_index", "flow", "raw_videos", "pretrained_weights", "epoch_log"},
         parameters={
-            "params:temporal",
+            f"params:{model}",
             "params:flow",
             "params:seed",
             "params:split",
