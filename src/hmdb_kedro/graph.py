@@ -1,4 +1,4 @@
-"""The pipelines' graph as kedro-viz shows it: a colour a modality, and a folder that needs no server.
+"""The pipelines' graph as kedro-viz shows it: a colour a modality; and as files, without Kedro.
 
     python -m hmdb_kedro.graph colour            # writes .viz/styles.json, which `kedro viz` reads
     python -m hmdb_kedro.graph build FOLDER      # writes all of it, previews included
@@ -71,7 +71,7 @@ def build(folder: Path) -> None:
 
     load_and_populate_data(Path.cwd(), include_hooks=True)
 
-    class Deployer(LocalDeployer):  # type: ignore[misc]
+    class Deployer(LocalDeployer):
         def __init__(self) -> None:
             super().__init__()
             self._path = folder
