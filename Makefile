@@ -56,7 +56,12 @@ bench: $(VENV)/dev ## Measure speed; NAMES="startup memory_slope" for some.
 
 .PHONY: viz
 viz: $(VENV)/train ## Open the pipelines in kedro-viz.
+	@$(BIN)/python -m hmdb_kedro.graph colour
 	$(BIN)/kedro viz run --env $(ENV) --include-hooks
+
+.PHONY: site
+site: $(VENV)/train ## Write what `make viz` shows as files below build/viz, for any server of files.
+	@KEDRO_ENV=$(ENV) $(BIN)/python -m hmdb_kedro.graph build build/viz
 
 .PHONY: report
 report: $(VENV)/train ## Write the report and the model card of a finished run, and say where.

@@ -9,6 +9,7 @@ _NOT_NEWS = (
     "register_new_resolver() is deprecated",
     "One or more dataset names contain '.'",  # fusion reads what the models' namespaces made
     "Add type hints to the `predict` method",
+    "ORJSONResponse is deprecated",  # by kedro-viz
     "IProgress not found",  # of notebooks without ipywidgets, which none of ours shows
 )
 logging.getLogger("py.warnings").addFilter(

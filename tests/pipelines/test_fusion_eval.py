@@ -384,6 +384,7 @@ class TestReporting:
         assert figure.data[-1].xaxis != figure.data[0].xaxis
         assert published["source"].str.contains("20").all()
         assert set(published["kind"]) == {"published"}
+        assert published["checked"].str.contains(r"checked 20\d\d-\d\d-\d\d in the ").all()
         (table, figure, _), _ = self.tabulated(five_models(), expect=None)
         assert {trace.name for trace in figure.data} == {"top-1", "top-5", "mean class accuracy"}
         assert "published" not in set(table["kind"])

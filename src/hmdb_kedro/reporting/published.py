@@ -1,11 +1,13 @@
 """What others have published on HMDB51: cited, not measured here."""
 
 import json
+from collections.abc import Mapping
 from importlib.resources import files
+from typing import Any
 
 import pandas as pd
 
-CITED = "as cited by this project; not checked at its source"
+UNCHECKED = "not checked"
 
 
 def published_figures() -> pd.DataFrame:
@@ -13,7 +15,16 @@ def published_figures() -> pd.DataFrame:
 
     Returns:
         short (a name for figures), model, top1 (share of test clips), splits, streams,
-        pretraining, source, kind (published), and checked: how far the figure was checked.
+        pretraining, source, address, where (the table the figure stands in), read_in and read_on
+        (what was read to check it, and when; null where nobody has), kind (published), and
+        checked: the same in words.
     """
     text = files(__package__).joinpath("published.json").read_text(encoding="utf-8")
-    return pd.DataFrame(json.loads(text)).assign(kind="published", checked=CITED)
+    rows = json.loads(text)
+    return pd.DataFrame(rows).assign(kind="published", checked=[_checked(row) for row in rows])
+
+
+def _checked(row: Mapping[str, Any]) -> str:
+    if not row.get("read_on"):
+        return UNCHECKED
+    return f"{row['where']}; checked {row['read_on']} in the {row['read_in']}"

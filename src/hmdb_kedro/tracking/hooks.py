@@ -23,6 +23,7 @@ from kedro.pipeline.node import Node
 from hmdb_kedro.tracking.source import MODELS, PICTURES, RunSource
 
 if TYPE_CHECKING:
+    from hmdb_kedro.tracking.attachments import Attachments
     from hmdb_kedro.tracking.model_runs import ModelRuns
 
 TESTED = ("top1", "top5", "mean_class_accuracy", "log_loss", "ece")
@@ -38,6 +39,7 @@ class ModelTracking:
         self._context: KedroContext | None = None
         self._source: RunSource | None = None
         self._runs: ModelRuns | None = None
+        self._attachments: Attachments | None = None
         self._node: Node | None = None
         self._pid: int | None = None
 
@@ -64,7 +66,8 @@ class ModelTracking:
         parent = _active_run()
         if parent is None or self._context is None:
             return result
-        from hmdb_kedro.tracking.model_runs import ModelRuns, mark_dead_runs, tag_run  # noqa: PLC0415 - imports MLflow
+        from hmdb_kedro.tracking.attachments import Attachments  # noqa: PLC0415 - imports MLflow
+        from hmdb_kedro.tracking.model_runs import ModelRuns, mark_dead_runs, tag_run  # noqa: PLC0415
 
         source = RunSource(self._context, run_params, pipeline, catalog)
         self._source, self._node, self._pid = source, None, os.getpid()
@@ -72,6 +75,9 @@ class ModelTracking:
             parent, describe=source.describe, find_earlier=source.stored_run_id, is_ours=is_ours
         )
         tag_run(parent, source.tags)
+        if is_ours:
+            self._runs.name_parent(source.tags)
+        self._attachments = Attachments(self._runs, source)
         mark_dead_runs(parent.info.experiment_id)
         # Registered after MLflow's own, hence run before it: MLflow's would say FINISHED.
         atexit.unregister(self.abandon)
@@ -97,13 +103,17 @@ class ModelTracking:
         if self._runs is not None and self._source is not None and model is not None:
             anew = self._source.trains(model, node)
             self._runs.open(model, anew=anew, resumed=killed_run_id(model, inputs))
+        if self._attachments is not None:
+            self._attachments.take_inputs(inputs, model)
         return result
 
     @hook_impl
-    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        """Log costs and final metrics into the runs of the models they are about."""
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Log what is a model's into its run: figures of all kinds, signature, report, card."""
         if self._runs is None:
             return
+        if self._attachments is not None:
+            self._attachments.take_output(dataset_name, data, node, model_of(node))
         if dataset_name == "metrics":
             for model in (name for name in data if name in MODELS):
                 self._runs.log(model, final_metrics(data[model]))
@@ -134,7 +144,7 @@ class ModelTracking:
 
     def abandon(self, status: str) -> None:
         """End what is open; nothing where all has ended, or in a forked worker."""
-        runs, self._runs = self._runs, None
+        runs, self._runs, self._attachments = self._runs, None, None
         if runs is not None and self._pid == os.getpid():
             runs.end(status)
 
@@ -199,6 +209,8 @@ def choose_store(context: KedroContext) -> str:
     uri = given or server.get("mlflow_tracking_uri") or DEFAULT_STORE
     address = _absolute(uri, context.project_path)
     config["server"] = server | {"mlflow_tracking_uri": address}
+    if address.startswith(SQLITE):
+        config["tracking"] = _with_artifacts_beside(dict(config.get("tracking") or {}), address)
     loader["mlflow"] = config
     return address
 
@@ -221,6 +233,15 @@ def make_store(address: str) -> None:
         half.unlink(missing_ok=True)
         MlflowClient(f"{SQLITE}{half.as_posix()}").search_experiments()
         half.replace(path)
+
+
+def _with_artifacts_beside(tracking: dict[str, Any], address: str) -> dict[str, Any]:
+    """Let a new experiment keep its files beside its store: MLflow takes the working directory."""
+    experiment = dict(tracking.get("experiment") or {})
+    given = dict(experiment.get("create_experiment_kwargs") or {})
+    folder = Path(address.removeprefix(SQLITE)).parent / "mlruns"
+    given = {"artifact_location": folder.as_uri()} | given
+    return tracking | {"experiment": experiment | {"create_experiment_kwargs": given}}
 
 
 def _absolute(uri: str, project: Path) -> str:

@@ -41,7 +41,7 @@ class ModelRuns:
             find_earlier: The run id an earlier session stored for a model, if any.
             is_ours: Whether the parent ends with the session; not where a user opened it.
         """
-        self._client = mlflow.MlflowClient()
+        self.client = mlflow.MlflowClient()
         self._parent = parent
         self._describe = describe
         self._find_earlier = find_earlier
@@ -49,6 +49,12 @@ class ModelRuns:
         self._children: dict[str, _Child] = {}
         self._here = threading.local()  # MLflow's stack of active runs is one a thread
         self._lock = threading.RLock()
+
+    def name_parent(self, tags: Mapping[str, str]) -> None:
+        """Name the run of the whole session: what ran, in which environment, split and seed."""
+        name = (self._parent.info.run_name or "").replace("__default__", "all")
+        subject = f"{name} {tags['env']}" if "env" in tags else name
+        self.client.update_run(self._parent.info.run_id, name=run_name(subject, tags))
 
     def open(self, model: str, *, anew: bool, resumed: str | None = None) -> None:
         """Make the run of a model the active one.
@@ -85,7 +91,12 @@ class ModelRuns:
         """Write final metrics into the run of a model, be it open or not."""
         now = time.time_ns() // 1_000_000
         points = [Metric(name, float(value), now, 0) for name, value in metrics.items()]
-        self._client.log_batch(self._child(model, anew=False).run_id, metrics=points)
+        self.client.log_batch(self._child(model, anew=False).run_id, metrics=points)
+
+    def run_id(self, model: str | None) -> str:
+        """Return the run that takes what is about a model: the parent where it has none here."""
+        child = self._children.get(model or "")
+        return child.run_id if child else str(self._parent.info.run_id)
 
     def end(self, status: str) -> None:
         """End every run that is still open, the parent included where it is ours."""
@@ -112,14 +123,14 @@ class ModelRuns:
                 return
             tags = self._describe(model)[1] | {_PARENT: self._parent.info.run_id}
             entities = [RunTag(key, value) for key, value in tags.items()]
-            self._client.log_batch(run_id, tags=entities)
+            self.client.log_batch(run_id, tags=entities)
             self._children[model] = _Child(run_id, earlier=None)
 
     def _usable(self, run_id: str | None) -> Run | None:
         if run_id is None:
             return None
         try:
-            run = self._client.get_run(run_id)
+            run = self.client.get_run(run_id)
         except MlflowException:
             return None  # another store, or deleted for good
         usable = run.info.lifecycle_stage == "active"
@@ -130,12 +141,12 @@ class ModelRuns:
         params, tags = self._describe(model)
         inherited = {key: self._parent.data.tags.get(key) for key in _INHERITED}
         tags = {key: value for key, value in inherited.items() if value} | tags
-        run = self._client.create_run(
+        run = self.client.create_run(
             self._parent.info.experiment_id,
-            run_name=model,
+            run_name=run_name(model, tags),
             tags={**tags, _PARENT: self._parent.info.run_id},
         )
-        self._client.log_batch(
+        self.client.log_batch(
             run.info.run_id, params=[Param(key, value) for key, value in params.items()]
         )
         return str(run.info.run_id)
@@ -143,10 +154,16 @@ class ModelRuns:
     def _terminate(self, child: _Child, status: str) -> None:
         child.is_closed = True
         if child.earlier is None:
-            self._client.set_terminated(child.run_id, status)
+            self.client.set_terminated(child.run_id, status)
         else:  # its training ended when it ended, whatever happens to a later look at it
             info = child.earlier.info
-            self._client.set_terminated(child.run_id, info.status, info.end_time)
+            self.client.set_terminated(child.run_id, info.status, info.end_time)
+
+
+def run_name(subject: str, tags: Mapping[str, str]) -> str:
+    """Return a name that tells runs apart where they stand side by side."""
+    known = [f"{key}{tags[key]}" for key in ("split", "seed") if key in tags]
+    return " ".join([subject, *known])
 
 
 def mark_dead_runs(experiment_id: str) -> None:

@@ -53,6 +53,7 @@ class RunSource:
         self.tags = {
             **{key: str(value) for key, value in self._split_and_seed().items()},
             "env": context.env or "base",
+            **self._flow_algorithm(),
             **git_tags(context.project_path),
             **process_tags(),
         }
@@ -73,9 +74,26 @@ class RunSource:
         for entry in ("clip_index", *_BRANCHES[model]):
             version = self._load_version(entry)
             tags |= {f"data_version.{entry}": version} if version else {}
-        if "flow.algorithm" in params:
-            tags["flow_algorithm"] = str(params["flow.algorithm"])
+        if "flow" not in _BRANCHES[model]:
+            tags.pop("flow_algorithm", None)
+        tags |= self.data_version() | self._protocol(model)
         return {key: str(value) for key, value in params.items()}, tags
+
+    def data_version(self) -> dict[str, str]:
+        """Return the tag that says which version of the clips is used, once there is one."""
+        version = self._load_version("clip_index")
+        return {"data_version": version} if version else {}
+
+    def place(self, entry: str) -> str:
+        """Return where the catalog keeps an entry, without its version."""
+        dataset = self._catalog.get(entry)
+        found = getattr(dataset, "_uri", None) or getattr(dataset, "_filepath", entry)
+        return str(found)
+
+    def tables(self, model: str) -> dict[str, str]:
+        """Return the tables that a model is made from, and their versions."""
+        found = {table: self._load_version(table) for table in _BRANCHES[model]}
+        return {table: version for table, version in found.items() if version}
 
     def stored_run_id(self, model: str) -> str | None:
         """Return the run id that a model's training left in its `history`."""
@@ -93,6 +111,21 @@ class RunSource:
     def _split_and_seed(self) -> dict[str, Any]:
         names: tuple[str, ...] = ("split", "seed")
         return {name: self._params[name] for name in names if name in self._params}
+
+    def _flow_algorithm(self) -> dict[str, str]:
+        algorithm = _fields(self._params.get("flow", {})).get("algorithm")
+        return {"flow_algorithm": str(algorithm)} if algorithm else {}
+
+    def _protocol(self, model: str) -> dict[str, str]:
+        """Return through how many views a clip is scored, of each stream."""
+        own = _fields(self._params.get(model, {}))
+        seen = {name: _fields(self._params.get(name, {})) for name in own.get("streams", [model])}
+        views = [
+            f"{name}: {how['test_views']} views × {how['test_crops']}"
+            for name, how in seen.items()
+            if "test_views" in how
+        ]
+        return {"protocol": ", ".join(views)} if views else {}
 
     def _load_version(self, name: str) -> str | None:
         dataset = self._catalog.get(name) if name in self._catalog else None

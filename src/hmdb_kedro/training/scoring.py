@@ -32,6 +32,12 @@ def score_clips(trained: TrainedModel, clips: pd.DataFrame, pictures: Pictures) 
     return table.join(pd.DataFrame(scores.astype(np.float32), columns=list(trained.classes)))
 
 
+def input_sample(trained: TrainedModel, clips: pd.DataFrame, pictures: Pictures) -> np.ndarray:
+    """Return the first view of the first clip as the model takes it: float32, shape (1, …)."""
+    inputs: np.ndarray = _batches(trained, clips.iloc[:1], pictures, 1)[0][0]
+    return inputs
+
+
 def milliseconds_to_read(trained: TrainedModel, clips: pd.DataFrame, pictures: Pictures) -> float:
     """Return the median time in which one thread reads and prepares a clip's views, in ms."""
     batches = _batches(trained, clips.iloc[:_TIMED_RUNS], pictures, _n_views(trained))

@@ -10,6 +10,7 @@ from hmdb_kedro.pipelines.temporal_training.nodes import (
     train_on_flow,
     train_on_frames,
 )
+from hmdb_kedro.reporting.curves import plot_curves
 from hmdb_kedro.training.wiring import score_node, train_node
 
 
@@ -29,7 +30,7 @@ def _on_frames(model: str) -> Pipeline:
         name="ablate",
     )
     return Pipeline(
-        [train, score_node("frames"), ablate],
+        [train, _curves(), score_node("frames"), ablate],
         namespace=model,
         inputs={"clip_index", "frames", "pretrained_weights", "epoch_log"},
         parameters={f"params:{model}", "params:seed", "params:split", "params:data_prep"},
@@ -46,7 +47,7 @@ def _on_flow(model: str) -> Pipeline:
         name="ablate",
     )
     return Pipeline(
-        [train, score_node("flow"), ablate],
+        [train, _curves(), score_node("flow"), ablate],
         namespace=model,
         inputs={"clip_index", "flow", "raw_videos", "pretrained_weights", "epoch_log"},
         parameters={
@@ -58,6 +59,10 @@ def _on_flow(model: str) -> Pipeline:
         },
         tags=["flow"],
     )
+
+
+def _curves() -> Node:
+    return Node(plot_curves, inputs="history", outputs="curves", name="plot_curves")
 
 
 def _motion() -> Pipeline:
