@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from hmdb_kedro.params import FlowParams
-from hmdb_kedro.training.samples import Pictures
 from hmdb_kedro.video.clips import ClipFolder
 from hmdb_kedro.video.decode import read_frames
 from hmdb_kedro.video.encoding import decode_flow, encode_flow
 from hmdb_kedro.video.flow import brighten, make_estimator, small_greys
+from hmdb_kedro.video.samples import Pictures
 
 
 class ShuffledFlow:

@@ -15,13 +15,13 @@ from hmdb_kedro.models.cost import count_gflops, training_memory_mb
 from hmdb_kedro.params import DataPrepParams, TrainParams, hash_values
 from hmdb_kedro.training.fit import EpochLog, TrainingSet, fit
 from hmdb_kedro.training.resume import Checkpoint, run_key, settings_key, training_key
-from hmdb_kedro.training.samples import count_views, make_sampler
 from hmdb_kedro.training.scoring import (
     milliseconds_per_view,
     milliseconds_to_read,
     score_clips,
 )
 from hmdb_kedro.training.warm_start import start_from
+from hmdb_kedro.video.samples import count_views, make_sampler
 from hmdb_kedro.video.tables import ClipTable
 
 History = dict[str, Any]
