@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.params import FlowParams
+from hmdb_kedro.params import FlowSettings
 
 Estimator = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -25,7 +25,7 @@ _FRAMES_FOR_GAMMA = 32
 _BLOCK = 32
 
 
-def flow_fields(greys: Iterable[np.ndarray], params: FlowParams) -> Iterator[np.ndarray]:
+def flow_fields(greys: Iterable[np.ndarray], params: FlowSettings) -> Iterator[np.ndarray]:
     """Yield the displacement of each pixel from one frame to the one `stride` later.
 
     Args:
@@ -43,7 +43,7 @@ def flow_fields(greys: Iterable[np.ndarray], params: FlowParams) -> Iterator[np.
             yield estimate(window[0], window[-1])
 
 
-def make_estimator(params: FlowParams) -> Estimator:
+def make_estimator(params: FlowSettings) -> Estimator:
     """Return a function from two grey pictures to their flow, float32 (H, W, 2), in pixels.
 
     Farneback (2003) with the settings of OpenCV's tutorial; DIS (Kroeger et al. 2016); TV-L1
@@ -70,9 +70,14 @@ def make_estimator(params: FlowParams) -> Estimator:
 
 def small_greys(frames: Iterable[np.ndarray], short_side: int | None) -> Iterator[np.ndarray]:
     """Yield frames as grey pictures whose short side is at most `short_side` pixels."""
-    greys = (shrink(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), short_side) for frame in frames)
+    greys = (small_grey(frame, short_side) for frame in frames)
     while block := list(islice(greys, _BLOCK)):
         yield from block
+
+
+def small_grey(frame: np.ndarray, short_side: int | None) -> np.ndarray:
+    """Return a BGR frame as a grey picture whose short side is at most `short_side` pixels."""
+    return shrink(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), short_side)
 
 
 def shrink(picture: np.ndarray, short_side: int | None) -> np.ndarray:
