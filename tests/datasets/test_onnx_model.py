@@ -23,7 +23,12 @@ def models():
 
     yield build_cnn3d(small_params(), num_classes=3, channels=2, seed=1)
     with in_precision("mixed_bfloat16"):
-        yield build_cnn3d(make("cnn3d_v2", image_size=16, window=4, filters=[4, 8]), num_classes=3, channels=3, seed=1)
+        yield build_cnn3d(
+            make("cnn3d_v2", image_size=16, window=4, filters=[4, 8]),
+            num_classes=3,
+            channels=3,
+            seed=1,
+        )
     picture = keras.Input((8, 8, 3))
     centred = keras.layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 9.0, 1.0])(picture)
     inner = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])

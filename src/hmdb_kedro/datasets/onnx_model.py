@@ -87,7 +87,9 @@ def _plain(model: Any) -> Any:
     keras = load_keras()
 
     def copied(layer: Any) -> Any:
-        config = layer.get_config() | {"dtype": "float32"}
+        config = layer.get_config()
+        if "dtype" in config:  # operations have none
+            config["dtype"] = "float32"
         if not isinstance(layer, keras.layers.Normalization):
             return type(layer).from_config(config)
         deviation = keras.ops.maximum(keras.ops.sqrt(layer.variance), keras.config.epsilon())
