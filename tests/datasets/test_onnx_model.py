@@ -53,6 +53,20 @@ def test_an_onnx_file_answers_as_the_model_does_in_float32(tmp_path, capfd):
     assert "tf2onnx" not in capfd.readouterr().err
 
 
+@pytest.mark.extended
+def test_a_model_of_another_backend_is_converted_by_a_process_of_its_own(tmp_path, monkeypatch):
+    from hmdb_kedro.backend import load_keras  # noqa: PLC0415
+
+    model = next(models())
+    keras = load_keras()
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    dataset = OnnxModel(filepath=str(tmp_path / "m.onnx"))
+    dataset.save(TrainedModel(model, ("a", "b", "c"), {}))
+    inputs = np.ones((2, *model.input_shape[1:]), np.float32)
+    answers = onnx_network(dataset.load().path)(inputs)
+    np.testing.assert_allclose(answers, model.predict_on_batch(inputs), atol=1e-4)
+
+
 def test_without_its_sidecar_it_is_no_model(tmp_path):
     from kedro.io import DatasetError  # noqa: PLC0415
 

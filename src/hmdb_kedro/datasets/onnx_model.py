@@ -1,6 +1,10 @@
 """A trained model as an ONNX file, which runs without Keras."""
 
 import logging
+import os
+import subprocess
+import sys
+import tempfile
 import warnings
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,14 +16,18 @@ from hmdb_kedro.artefacts import OnnxFile, TrainedModel
 from hmdb_kedro.backend import load_keras, stderr_held_back
 from hmdb_kedro.datasets.keras_model import read_sidecar, write_sidecar
 
-logger = logging.getLogger(__name__)
+_CONVERT = (
+    "import sys\n"
+    "from hmdb_kedro.backend import load_keras\n"
+    "from hmdb_kedro.datasets.onnx_model import write_onnx\n"
+    "write_onnx(load_keras().saving.load_model(sys.argv[1], compile=False), sys.argv[2])\n"
+)
 
 
 class OnnxModel(AbstractVersionedDataset[TrainedModel, OnnxFile]):
     """Save a TrainedModel as ONNX with a JSON sidecar of the same stem; load where it is.
 
-    Only TensorFlow converts any batch size: under another Keras backend nothing is written, and a
-    warning says so.
+    Only TensorFlow converts any batch size: under another Keras backend a process of its own does.
 
     Example catalog entry:
     ```yaml
@@ -54,15 +62,11 @@ class OnnxModel(AbstractVersionedDataset[TrainedModel, OnnxFile]):
 
     def save(self, data: TrainedModel) -> None:
         """Convert and write the model; the `.onnx` file last and whole."""
-        backend = load_keras().backend.backend()
-        if backend != "tensorflow":
-            logger.warning("No ONNX file is written: it takes TensorFlow, not %s.", backend)
-            return
         path = Path(self._get_save_path())
         path.parent.mkdir(parents=True, exist_ok=True)
         write_sidecar(path, data)
         half = path.with_name(f"half_{path.name}")
-        _convert(data.model, half)
+        write_onnx(data.model, half)
         half.replace(path)
 
     def _exists(self) -> bool:
@@ -72,11 +76,34 @@ class OnnxModel(AbstractVersionedDataset[TrainedModel, OnnxFile]):
         return {"filepath": str(self._filepath), "version": self._version}
 
 
-def _convert(model: Any, path: Path) -> None:
+def write_onnx(model: Any, path: Path | str) -> None:
+    """Convert a Keras model to an ONNX file: float32, any batch size.
+
+    Raises:
+        DatasetError: The process that converts under TensorFlow failed.
+    """
+    if load_keras().backend.backend() != "tensorflow":
+        _write_elsewhere(model, path)
+        return
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with stderr_held_back(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _plain(model).export(path, format="onnx", verbose=False)
+
+
+def _write_elsewhere(model: Any, path: Path | str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / "model.keras"
+        model.save(saved)
+        done = subprocess.run(
+            [sys.executable, "-c", _CONVERT, str(saved), str(path)],
+            env=os.environ | {"KERAS_BACKEND": "tensorflow"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise DatasetError(f"{path} cannot be converted: {done.stderr[-1000:]}")
 
 
 def _plain(model: Any) -> Any:
