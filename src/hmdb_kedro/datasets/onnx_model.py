@@ -88,7 +88,9 @@ def write_onnx(model: Any, path: Path | str) -> None:
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with stderr_held_back(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        _plain(model).export(path, format="onnx", verbose=False)
+        plain = _plain(model)
+        given = [load_keras().InputSpec("float32", plain.input_shape, name="inputs")]
+        plain.export(path, format="onnx", verbose=False, input_signature=given)
 
 
 def _write_elsewhere(model: Any, path: Path | str) -> None:
