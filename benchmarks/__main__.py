@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.evaluation import BENCHMARKS as EVALUATION
 from benchmarks.extraction import BENCHMARKS as EXTRACTION
+from benchmarks.inference import BENCHMARKS as INFERENCE
 from benchmarks.measure import Benchmark, Measurement, keep, show
 from benchmarks.startup import BENCHMARKS as STARTUP
 from benchmarks.training import BENCHMARKS as TRAINING
@@ -24,6 +25,7 @@ def frozen_epoch_speedup(folder: Path) -> Iterator[Measurement]:
 BENCHMARKS: dict[str, Benchmark] = {
     **EVALUATION,
     **EXTRACTION,
+    **INFERENCE,
     **STARTUP,
     **TRAINING,
     "frozen_epoch_speedup": frozen_epoch_speedup,

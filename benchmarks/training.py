@@ -229,7 +229,7 @@ def _samples_per_second(
 
 def _batches(clips: pd.DataFrame, pictures: Any, params: TrainParams) -> Any:
     from hmdb_kedro.training.batches import TrainingBatches  # noqa: PLC0415 - imports Keras
-    from hmdb_kedro.training.samples import make_augmentation, make_sampler  # noqa: PLC0415
+    from hmdb_kedro.video.samples import make_augmentation, make_sampler  # noqa: PLC0415
 
     return TrainingBatches(
         clips,

@@ -24,7 +24,7 @@ from hmdb_kedro.training.features import (
     head_samples,
 )
 from hmdb_kedro.training.fit import TrainingSet, fit
-from hmdb_kedro.training.samples import read_features
+from hmdb_kedro.video.samples import read_features
 from hmdb_kedro.video.tables import ClipTable
 
 N_CLIPS, N_VAL, EPOCHS, SEED = 24, 6, 3, 1

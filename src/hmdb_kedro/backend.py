@@ -13,12 +13,13 @@ def load_keras() -> ModuleType:
     """Import Keras and its backend; what they write to stderr is shown only where that fails."""
     if "keras" in sys.modules:
         return sys.modules["keras"]
-    with _stderr_held_back():
+    with stderr_held_back():
         return importlib.import_module("keras")
 
 
 @contextmanager
-def _stderr_held_back() -> Iterator[None]:
+def stderr_held_back() -> Iterator[None]:
+    """Show what is written to stderr here, below Python too, only where this fails."""
     # TensorFlow writes to the file descriptor itself, before any of its settings are read.
     sys.stderr.flush()
     stderr = os.dup(2)

@@ -111,16 +111,20 @@ class DataPrepParams(WorkParams):
         return pattern
 
 
-class FramesParams(WorkParams):
-    """Extraction of RGB frames."""
+class FramesSettings(Params):
+    """What shapes the RGB frames of a clip."""
 
     short_side: int | None = Field(ge=16, description="Pixels of the short side; null is native.")
     stride: int = Field(ge=1, description="Every n-th frame is kept.")
     quality: int = Field(ge=1, le=100, description="JPEG quality.")
 
 
-class FlowParams(WorkParams):
-    """Extraction of dense optical flow."""
+class FramesParams(WorkParams, FramesSettings):
+    """Extraction of RGB frames."""
+
+
+class FlowSettings(Params):
+    """What shapes the dense optical flow of a clip."""
 
     algorithm: FlowAlgorithm = Field(description="How flow is computed.")
     dis_preset: DisPreset = Field(description="Read by `dis` alone.")
@@ -131,6 +135,10 @@ class FlowParams(WorkParams):
     )
     bound_px: float = Field(gt=0, description="Displacements are clipped to +-this, in pixels.")
     quality: int = Field(ge=1, le=100, description="JPEG quality of the stored fields.")
+
+
+class FlowParams(WorkParams, FlowSettings):
+    """Extraction of dense optical flow."""
 
 
 def is_saved_backbone(name: str) -> bool:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.svm import LinearSVC
 
 from hmdb_kedro.evaluation.fitting import choose, fit_candidates, fit_rule, fit_temperature
-from hmdb_kedro.evaluation.fusion import RULES, FusionRule, fuse, temper
+from hmdb_kedro.evaluation.fusion import RULES, FusionRule, acceptance_threshold, fuse, temper
 from hmdb_kedro.evaluation.metrics import (
     expected_calibration_error,
     log_loss,
@@ -309,3 +309,16 @@ def test_the_order_of_classes_plays_no_part(seed, name, temperature):
     rule = fit_rule(name, streams, labels, temperature=temperature)
     again = fit_rule(name, moved, np.argsort(order)[labels], temperature=temperature)
     assert fuse(again, moved) == pytest.approx(fuse(rule, streams)[:, order], abs=2e-3)
+
+
+@pytest.mark.parametrize("n_clips", [1, 19, 20, 27, 100])
+def test_the_threshold_accepts_95_percent_of_the_clips_and_no_lower_one_does(n_clips):
+    sure = np.random.default_rng(n_clips).uniform(0.5, 1, n_clips)
+    probabilities = np.column_stack([sure, 1 - sure])
+    threshold = acceptance_threshold(probabilities)
+    assert (sure >= threshold).mean() >= 0.95
+    assert (sure > threshold).mean() < 0.95
+
+
+def test_without_validation_clips_there_is_no_threshold():
+    assert acceptance_threshold(np.empty((0, 3))) is None

@@ -302,9 +302,10 @@ def test_scores_average_views_and_crops(finished, crops, views):
     stage, trainings = finished
     trained, history, _ = trainings["alone"]
     trained = replace(trained, preprocessing=trained.preprocessing | {"test_crops": crops})
-    scores, protocol, cost = evaluate_model(
+    scores, protocol, cost, returned = evaluate_model(
         trained, history, CLIPS, stage.frames, 1, make("data_prep")
     )
+    assert returned is trained
     assert (protocol["views"], protocol["crops"]) == (2, crops)
     assert protocol["run_key"] == history["run_key"] != protocol["settings_key"]
     assert cost["ms_extract_per_clip"] == 500

@@ -10,8 +10,8 @@ from params import make
 
 from hmdb_kedro.training.batches import ClipBatches, TrainingBatches
 from hmdb_kedro.training.optimization import rate_at
-from hmdb_kedro.training.samples import FixedViews, Sampler, make_augmentation, make_sampler
 from hmdb_kedro.video.augmentation import Augmentation, fixed_views
+from hmdb_kedro.video.samples import FixedViews, Sampler, make_augmentation, make_sampler
 
 CLIPS = pd.DataFrame(
     {"clip_id": [f"c{i}" for i in range(10)], "label_id": [i % 2 for i in range(10)]}

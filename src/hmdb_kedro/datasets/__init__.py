@@ -8,6 +8,7 @@ from hmdb_kedro.datasets.epoch_log import EpochLog
 from hmdb_kedro.datasets.external_scores import ExternalScores
 from hmdb_kedro.datasets.keras_model import KerasModel
 from hmdb_kedro.datasets.lance_table import LanceProgress, LanceTable
+from hmdb_kedro.datasets.onnx_model import OnnxModel
 from hmdb_kedro.datasets.protocol_runs import ProtocolRuns
 from hmdb_kedro.datasets.split_lists import SplitLists
 from hmdb_kedro.datasets.video_folder import VideoFolder
@@ -20,6 +21,7 @@ __all__ = [
     "KerasModel",
     "LanceProgress",
     "LanceTable",
+    "OnnxModel",
     "ProtocolRuns",
     "SplitLists",
     "VideoFolder",

@@ -52,8 +52,7 @@ class KerasModel(AbstractVersionedDataset[TrainedModel, TrainedModel]):
         """Write both files; the `.keras` file last and whole: its presence makes the version."""
         path = Path(self._get_save_path())
         path.parent.mkdir(parents=True, exist_ok=True)
-        sidecar = {"classes": data.classes, "preprocessing": data.preprocessing}
-        sidecar_of(path).write_text(json.dumps(sidecar, indent=2), encoding="utf-8")
+        write_sidecar(path, data)
         # A kill in between must not leave half a model that --only-missing-outputs takes for one.
         half = path.with_name(f"half_{path.name}")
         data.model.save(half)
@@ -75,10 +74,21 @@ def read_model(path: Path) -> TrainedModel:
     keras = load_keras()  # seconds: only where a model is really used
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        sidecar = json.loads(sidecar_of(path).read_text(encoding="utf-8"))
-        return TrainedModel(model, tuple(sidecar["classes"]), sidecar["preprocessing"])
+        return TrainedModel(model, *read_sidecar(path))
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise DatasetError(f"{path} is no model that can be loaded: {error}") from error
+
+
+def write_sidecar(path: Path, trained: TrainedModel) -> None:
+    """Write a model's classes and preprocessing beside it."""
+    sidecar = {"classes": trained.classes, "preprocessing": trained.preprocessing}
+    sidecar_of(path).write_text(json.dumps(sidecar, indent=2), encoding="utf-8")
+
+
+def read_sidecar(path: Path) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Return the classes and the preprocessing that stand beside a model."""
+    sidecar = json.loads(sidecar_of(path).read_text(encoding="utf-8"))
+    return tuple(sidecar["classes"]), sidecar["preprocessing"]
 
 
 def sidecar_of(path: Path) -> Path:

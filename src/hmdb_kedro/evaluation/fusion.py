@@ -23,6 +23,8 @@ import numpy as np
 from hmdb_kedro.params import FusionRuleName
 
 RULES: tuple[FusionRuleName, ...] = get_args(FusionRuleName)
+# Of validation clips that are told to be one of the classes.
+ACCEPTED_SHARE = 0.95
 # What a float32 score of 0 counts as in a logarithm: no more than the smallest one above 0, so
 # that two tiny scores still tell classes apart.
 _FLOOR = float(np.finfo(np.float32).smallest_subnormal)
@@ -113,6 +115,26 @@ def fuse(rule: FusionRule, probabilities: Sequence[np.ndarray]) -> np.ndarray:
     if rule.name == "average":
         return _normalised(np.tensordot(weights, streams, axes=1))
     return softmax(np.tensordot(weights, safe_log(streams), axes=1))
+
+
+def acceptance_threshold(
+    probabilities: np.ndarray, accepted: float = ACCEPTED_SHARE
+) -> float | None:
+    """Return the largest probability of the first class that at least this share of clips reach.
+
+    It promises this alone: so many clips of known classes are accepted. How many of unknown ones
+    are too, it does not say.
+
+    Args:
+        probabilities: Fused, of validation clips, shape (N, C).
+        accepted: The share.
+
+    Returns:
+        The threshold, or None where there is no clip.
+    """
+    surest = np.sort(np.asarray(probabilities, dtype=np.float64).max(axis=1, initial=0))
+    n_refused = int((1 - accepted) * len(surest) + 1e-9)
+    return float(surest[n_refused]) if len(surest) else None
 
 
 def temper(probabilities: np.ndarray, temperature: float) -> np.ndarray:

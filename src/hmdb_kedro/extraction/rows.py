@@ -18,6 +18,7 @@ from hmdb_kedro.params import FlowParams, FramesParams, WorkParams
 from hmdb_kedro.video.decode import UnreadableClipError, hash_file, read_frames
 from hmdb_kedro.video.encoding import decode_flow, encode_flow, encode_frame
 from hmdb_kedro.video.flow import brighten, flow_fields, shrink, small_greys
+from hmdb_kedro.video.live import same_size
 
 # Every so many flow fields, one is read back: a check of what was written, at 1 % of the time.
 _CHECKED_EVERY = 10
@@ -103,10 +104,10 @@ def _guarded(task: ClipTask, content: Callable[[], Row], work: WorkParams) -> Ro
 
 def _frames_content(task: ClipTask, params: FramesParams) -> Row:
     encoded: list[bytes] = []
-    shape = (0, 0)
+    shape: tuple[int, int] | None = None
     for frame in islice(_checked_frames(task), 0, None, params.stride):
         picture = shrink(frame, params.short_side)
-        shape = _same_shape(shape, picture)
+        shape = same_size(shape, picture)
         encoded.append(encode_frame(picture, params.quality))
     return {"frames": encoded, **_sizes(encoded, shape)}
 
@@ -115,14 +116,14 @@ def _flow_content(task: ClipTask, params: FlowParams) -> Row:
     gamma, greys = brighten(small_greys(_checked_frames(task), params.short_side), params.gamma)
     encoded: list[bytes] = []
     errors_px: list[float] = []
-    clipped, shape = 0, (0, 0)
+    clipped, shape = 0, None
     for field in flow_fields(greys, params):
-        shape = _same_shape(shape, field)
+        shape = same_size(shape, field)
         clipped += _count_clipped(field, params.bound_px, len(encoded))
         encoded.append(encode_flow(field, params.bound_px, params.quality))
         if len(encoded) % _CHECKED_EVERY == 1:
             errors_px.append(_error_px(encoded[-1], field, params.bound_px))
-    if not encoded:
+    if shape is None:
         raise UnreadableClipError(
             f"{task.n_frames} frame(s) are too few for a stride of {params.stride}"
         )
@@ -146,10 +147,11 @@ def _error_px(encoded: bytes, field: np.ndarray, bound_px: float) -> float:
     return float(cv2.mean(cv2.magnitude(*cv2.split(errors)))[0])
 
 
-def _sizes(encoded: list[bytes], shape: tuple[int, int]) -> Row:
+def _sizes(encoded: list[bytes], shape: tuple[int, int] | None) -> Row:
+    height, width = shape or (0, 0)
     return {
-        "height": shape[0],
-        "width": shape[1],
+        "height": height,
+        "width": width,
         "n_pictures": len(encoded),
         "n_bytes": sum(map(len, encoded)),
     }
@@ -165,10 +167,3 @@ def _checked_frames(task: ClipTask) -> Iterator[np.ndarray]:
         yield frame
     if n_frames != task.n_frames:
         raise UnreadableClipError(f"{n_frames} frames decode, the index counted {task.n_frames}")
-
-
-def _same_shape(shape: tuple[int, int], picture: np.ndarray) -> tuple[int, int]:
-    found = picture.shape[:2]
-    if shape not in ((0, 0), found):
-        raise UnreadableClipError(f"the frame size changes from {shape} to {found}")
-    return found

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from hmdb_kedro.params import FlowParams
-from hmdb_kedro.training.samples import Pictures
 from hmdb_kedro.video.clips import ClipFolder
 from hmdb_kedro.video.decode import read_frames
-from hmdb_kedro.video.encoding import decode_flow, encode_flow
-from hmdb_kedro.video.flow import brighten, make_estimator, small_greys
+from hmdb_kedro.video.flow import brighten, small_greys
+from hmdb_kedro.video.live import LiveFlow
+from hmdb_kedro.video.samples import Pictures
 
 
 class ShuffledFlow:
@@ -26,34 +26,24 @@ class ShuffledFlow:
         self._clips = clips.set_index("clip_id")[["path", "n_frames"]]
         self._raw_videos, self._params, self._seed = raw_videos, params, seed
         # The views of a clip follow one another, so a few clips at a time are enough.
-        self._greys = lru_cache(maxsize=4)(self._shuffled_greys)
+        self._flow = lru_cache(maxsize=4)(self._shuffled)
 
     def shape(self, clip_id: str) -> tuple[int, int, int]:
         """Return the number of fields, their height and width."""
-        greys = self._greys(clip_id)
-        height, width = greys[0].shape
-        return len(greys) - self._params.stride, height, width
+        return self._flow(clip_id).shape(clip_id)
 
     def take(self, clip_id: str, indices: Any, reduce: int = 1) -> np.ndarray:
         """Return flow between shuffled frames: float32 (len(indices), H, W, 2), in pixels."""
-        greys = self._greys(clip_id)
-        estimate = make_estimator(self._params)
-        return np.stack(
-            [self._stored(estimate(greys[i], greys[i + self._params.stride])) for i in indices]
-        )
+        return self._flow(clip_id).take(clip_id, indices)
 
-    def _shuffled_greys(self, clip_id: str) -> list[np.ndarray]:
+    def _shuffled(self, clip_id: str) -> LiveFlow:
         path = self._clips.loc[clip_id, "path"]
         greys = small_greys(read_frames(self._raw_videos[path].file), self._params.short_side)
         _, pictures = brighten(greys, self._params.gamma)
         ordered = list(pictures)
         position = self._clips.index.get_loc(clip_id)
         order = np.random.default_rng([self._seed, position]).permutation(len(ordered))
-        return [ordered[i] for i in order]
-
-    def _stored(self, field: np.ndarray) -> np.ndarray:
-        bound_px = self._params.bound_px
-        return decode_flow(encode_flow(field, bound_px, self._params.quality), bound_px)
+        return LiveFlow([ordered[i] for i in order], self._params)
 
 
 class _StandIn:

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pandas as pd
 
-from hmdb_kedro.training.samples import Pictures, ReadsSamples
 from hmdb_kedro.video.augmentation import Augmentation
+from hmdb_kedro.video.samples import Pictures, ReadsSamples
 
 
 class ClipBatches(keras.utils.PyDataset):

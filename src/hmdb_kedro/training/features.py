@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from hmdb_kedro.models.backbones import backbone_of, fingerprint
 from hmdb_kedro.params import SpatialParams
-from hmdb_kedro.training.samples import FixedViews, Pictures, make_sampler
 from hmdb_kedro.video.augmentation import fixed_views
+from hmdb_kedro.video.samples import FixedViews, Pictures, make_sampler
 
 _CLIPS_AT_ONCE = 16
 _COLUMNS = [

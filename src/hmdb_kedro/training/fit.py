@@ -22,7 +22,6 @@ from hmdb_kedro.training.resume import (
     restore_state,
     state_bytes,
 )
-from hmdb_kedro.training.samples import Pictures, ReadsSamples, make_augmentation, make_sampler
 from hmdb_kedro.training.watching import (
     Divergence,
     EpochLog,
@@ -31,6 +30,7 @@ from hmdb_kedro.training.watching import (
     Silence,
     memory_advice,
 )
+from hmdb_kedro.video.samples import Pictures, ReadsSamples, make_augmentation, make_sampler
 
 __all__ = ["EpochLog", "TrainingSet", "fit"]
 

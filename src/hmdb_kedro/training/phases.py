@@ -17,8 +17,8 @@ from hmdb_kedro.training.features import (
 )
 from hmdb_kedro.training.fit import EpochLog, TrainingSet, fit
 from hmdb_kedro.training.resume import HEAD, REFIT, Checkpoint, NoCheckpoint
-from hmdb_kedro.training.samples import read_features
 from hmdb_kedro.training.watching import Silence
+from hmdb_kedro.video.samples import read_features
 from hmdb_kedro.video.tables import ClipTable
 
 Build = Callable[[], keras.Model]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from hmdb_kedro.artefacts import TrainedModel
 from hmdb_kedro.training.batches import ClipBatches
-from hmdb_kedro.training.samples import Pictures, Sampler, count_views, protocol_sampler
+from hmdb_kedro.video.samples import Pictures, Sampler, count_views, protocol_sampler
 
 _BATCH_SIZE = 16
 _TIMED_RUNS = 10

@@ -15,13 +15,13 @@ from hmdb_kedro.models.cost import count_gflops, training_memory_mb
 from hmdb_kedro.params import DataPrepParams, TrainParams, hash_values
 from hmdb_kedro.training.fit import EpochLog, TrainingSet, fit
 from hmdb_kedro.training.resume import Checkpoint, run_key, settings_key, training_key
-from hmdb_kedro.training.samples import count_views, make_sampler
 from hmdb_kedro.training.scoring import (
     milliseconds_per_view,
     milliseconds_to_read,
     score_clips,
 )
 from hmdb_kedro.training.warm_start import start_from
+from hmdb_kedro.video.samples import count_views, make_sampler
 from hmdb_kedro.video.tables import ClipTable
 
 History = dict[str, Any]
@@ -113,7 +113,7 @@ def evaluate_model(
     pictures: ClipTable,
     split: int,
     data_prep: DataPrepParams,
-) -> tuple[pd.DataFrame, dict[str, Any], dict[str, float]]:
+) -> tuple[pd.DataFrame, dict[str, Any], dict[str, float], TrainedModel]:
     """Score the validation and the test part, and say how and at what cost.
 
     One step, because loading the model takes longer than most of it.
@@ -124,7 +124,7 @@ def evaluate_model(
         parameters, gflops of a view, file_mb, train_seconds, ms_per_clip (the forward passes of all
         views, one by one), ms_read_per_clip (reading and preparing these views from the table),
         ms_extract_per_clip (from the video to the table: decoding, flow where it is the model's,
-        encoding), ms_per_clip_total (all three) and memory_mb of a training step.
+        encoding), ms_per_clip_total (all three) and memory_mb of a training step; the model itself.
 
     Raises:
         UserError: The table was extracted with other settings than the model was trained on, or
@@ -142,7 +142,7 @@ def evaluate_model(
         "sampling": trained.preprocessing["sampler"],
         "versions": {"model": trained.version, pictures.kind: pictures.version},
     } | _keys(history, data_prep)
-    return scores, protocol, _cost(trained, history, clips, pictures)
+    return scores, protocol, _cost(trained, history, clips, pictures), trained
 
 
 def scored_clips(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:

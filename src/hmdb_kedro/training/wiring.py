@@ -34,7 +34,9 @@ def train_node(train: Callable[..., Any], model: str, *pictures: str) -> Node:
 
 
 def score_node(pictures: str) -> Node:
-    """Return the node from `model` and `history` to `scores`, `protocol` and `cost`.
+    """Return the node from `model` and `history` to `scores`, `protocol`, `cost` and `onnx`.
+
+    The model goes out as it came in: it is loaded here already, and `onnx` stores it as such.
 
     Args:
         pictures: The table the model reads: `frames` or `flow`.
@@ -42,6 +44,6 @@ def score_node(pictures: str) -> Node:
     return Node(
         evaluate_model,
         inputs=["model", "history", "clip_index", pictures, "params:split", "params:data_prep"],
-        outputs=["scores", "protocol", "cost"],
+        outputs=["scores", "protocol", "cost", "onnx"],
         name="score",
     )

@@ -57,7 +57,7 @@ def read_frames(file: Path, *, reuse: bool = False) -> Iterator[np.ndarray]:
     Raises:
         UnreadableClipError: The file is no video that OpenCV can open.
     """
-    with _Capture(file) as capture:
+    with Capture(file) as capture:
         yield from capture.frames(reuse)
 
 
@@ -65,7 +65,7 @@ def probe_clip(file: Path, min_frames: int, min_decoded_share: float) -> ClipPro
     """Decode a clip from end to end and say what it holds and whether it can be used."""
     content_hash = hash_file(file)
     try:
-        with _Capture(file) as capture:
+        with Capture(file) as capture:
             n_frames = capture.count()
             announced, fps = capture.announced, capture.fps
             width, height = capture.width, capture.height
@@ -75,11 +75,15 @@ def probe_clip(file: Path, min_frames: int, min_decoded_share: float) -> ClipPro
     if n_frames == 0:
         status, reason = "unreadable", "no frame decodes"
     elif n_frames < min_decoded_share * announced:
-        status = "unreadable"
-        reason = f"truncated: {n_frames} of {announced} announced frames decode"
+        status, reason = "unreadable", describe_cut(n_frames, announced)
     elif n_frames < min_frames:
         status, reason = "too_short", f"{n_frames} frame(s), at least {min_frames} are needed"
     return ClipProbe(content_hash, n_frames, fps, width, height, status, reason)
+
+
+def describe_cut(n_frames: int, announced: int) -> str:
+    """Say of a file that too little of it decodes."""
+    return f"truncated: {n_frames} of {announced} announced frames decode"
 
 
 def hash_file(file: Path) -> str:
@@ -97,10 +101,22 @@ def _hash(file: Path, _size: int, _mtime_ns: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-class _Capture:
-    """`cv2.VideoCapture` as a context manager that names what went wrong."""
+class Capture:
+    """`cv2.VideoCapture` as a context manager that names what went wrong.
+
+    Attributes:
+        announced: Frames the container promises; a guess, 0 where it says nothing.
+        fps: Frames a second, as the container says; 0 where it says nothing.
+        width: Pixels; 0 until `count` has seen a frame.
+        height: Pixels, likewise.
+    """
 
     def __init__(self, file: Path):
+        """Open a video.
+
+        Raises:
+            UnreadableClipError: It is gone, empty, or no video.
+        """
         if not file.is_file():
             raise UnreadableClipError("the file is gone")
         if file.stat().st_size == 0:
@@ -112,19 +128,21 @@ class _Capture:
         self.fps = float(self._capture.get(cv2.CAP_PROP_FPS))
         self.width = self.height = 0
 
-    def __enter__(self) -> "_Capture":
+    def __enter__(self) -> "Capture":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._capture.release()
 
     def frames(self, reuse: bool) -> Iterator[np.ndarray]:
+        """Yield what is left of the frames; see `read_frames`."""
         decoded, frame = self._capture.read()
         while decoded:
             yield frame
             decoded, frame = self._capture.read(frame if reuse else None)
 
     def count(self) -> int:
+        """Return how many frames are left, and leave none."""
         # `grab` decodes; only the first frame is converted to a picture, for its true size.
         if not self._capture.grab():
             return 0

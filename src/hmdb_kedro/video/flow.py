@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.params import FlowAlgorithm, FlowParams
+from hmdb_kedro.params import FlowAlgorithm, FlowSettings
 
 Estimator = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -25,7 +25,7 @@ _FRAMES_FOR_GAMMA = 32
 _BLOCK = 32
 
 
-def flow_fields(greys: Iterable[np.ndarray], params: FlowParams) -> Iterator[np.ndarray]:
+def flow_fields(greys: Iterable[np.ndarray], params: FlowSettings) -> Iterator[np.ndarray]:
     """Yield the displacement of each pixel from one frame to the one `stride` later.
 
     Args:
@@ -43,7 +43,7 @@ def flow_fields(greys: Iterable[np.ndarray], params: FlowParams) -> Iterator[np.
             yield estimate(window[0], window[-1])
 
 
-def make_estimator(params: FlowParams) -> Estimator:
+def make_estimator(params: FlowSettings) -> Estimator:
     """Return a function from two grey pictures to their flow, float32 (H, W, 2), in pixels.
 
     Raises:
@@ -54,9 +54,14 @@ def make_estimator(params: FlowParams) -> Estimator:
 
 def small_greys(frames: Iterable[np.ndarray], short_side: int | None) -> Iterator[np.ndarray]:
     """Yield frames as grey pictures whose short side is at most `short_side` pixels."""
-    greys = (shrink(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), short_side) for frame in frames)
+    greys = (small_grey(frame, short_side) for frame in frames)
     while block := list(islice(greys, _BLOCK)):
         yield from block
+
+
+def small_grey(frame: np.ndarray, short_side: int | None) -> np.ndarray:
+    """Return a BGR frame as a grey picture whose short side is at most `short_side` pixels."""
+    return shrink(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), short_side)
 
 
 def shrink(picture: np.ndarray, short_side: int | None) -> np.ndarray:
@@ -99,19 +104,19 @@ def _auto_gamma(pictures: list[np.ndarray]) -> float:
     return float(min(np.log(mean) / np.log(_TARGET_BRIGHTNESS), _MAX_GAMMA))
 
 
-def _dis(params: FlowParams) -> cv2.DenseOpticalFlow:
+def _dis(params: FlowSettings) -> cv2.DenseOpticalFlow:
     """Kroeger et al. 2016."""
     return cv2.DISOpticalFlow.create(_DIS_PRESETS[params.dis_preset])
 
 
-def _farneback(params: FlowParams) -> cv2.DenseOpticalFlow:
+def _farneback(params: FlowSettings) -> cv2.DenseOpticalFlow:
     """Farnebäck 2003, with the settings of OpenCV's tutorial."""
     return cv2.FarnebackOpticalFlow.create(
         numLevels=3, pyrScale=0.5, winSize=15, numIters=3, polyN=5, polySigma=1.2
     )
 
 
-def _tvl1(params: FlowParams) -> cv2.DenseOpticalFlow:
+def _tvl1(params: FlowSettings) -> cv2.DenseOpticalFlow:
     """Zach et al. 2007, with OpenCV's defaults."""
     if not hasattr(cv2, "optflow"):
         raise UserError(
@@ -121,7 +126,7 @@ def _tvl1(params: FlowParams) -> cv2.DenseOpticalFlow:
     return cv2.optflow.DualTVL1OpticalFlow.create()
 
 
-_ALGORITHMS: dict[FlowAlgorithm, Callable[[FlowParams], cv2.DenseOpticalFlow]] = {
+_ALGORITHMS: dict[FlowAlgorithm, Callable[[FlowSettings], cv2.DenseOpticalFlow]] = {
     "dis": _dis,
     "farneback": _farneback,
     "tvl1": _tvl1,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from hmdb_kedro.evaluation.clusters import Clusters
 from hmdb_kedro.evaluation.fitting import choose, fit_candidates
-from hmdb_kedro.evaluation.fusion import FusionRule, fuse
+from hmdb_kedro.evaluation.fusion import FusionRule, acceptance_threshold, fuse
 from hmdb_kedro.evaluation.intervals import share_intervals
 from hmdb_kedro.evaluation.metrics import classification_metrics, top_k_hits
 from hmdb_kedro.evaluation.scores import (
@@ -38,8 +38,9 @@ def fit_fusion(
         **scores: By model; those of `params.streams` are looked at.
 
     Returns:
-        The rule at work as plain values, with the names of the streams in its order; and all
-        rules, each with its log loss and accuracy on validation clips it was not fitted on.
+        The rule at work as plain values, with the names of the streams in its order and the
+        threshold that 95 % of validation clips reach, or null without any; and all rules, each with
+        its log loss and accuracy on validation clips it was not fitted on.
     """
     tables = aligned({stream: scores[stream] for stream in params.streams})
     parts = [part(table, "val") for table in tables.values()]
@@ -56,7 +57,9 @@ def fit_fusion(
         "classes": class_names(first),
         "n_val": len(labels),
     }
-    return about | rule.to_json(), about | {"rules": [found.to_json() for found in candidates]}
+    threshold = acceptance_threshold(fuse(rule, probabilities))
+    fusion = about | rule.to_json() | {"threshold": threshold}
+    return fusion, about | {"rules": [found.to_json() for found in candidates]}
 
 
 def fuse_streams(fusion: dict[str, Any], **scores: pd.DataFrame) -> pd.DataFrame:

@@ -14,10 +14,10 @@ from hmdb_kedro.models.stacked_flow import build_flow_resnet50
 from hmdb_kedro.params import Cnn3dParams, FlowParams, TemporalParams
 from hmdb_kedro.training.ablation import RepeatedFrame, ShuffledFlow, ZeroFlow
 from hmdb_kedro.training.fit import EpochLog
-from hmdb_kedro.training.samples import Pictures
 from hmdb_kedro.training.scoring import score_clips
 from hmdb_kedro.training.streams import History, Start, scored_clips, train_model
 from hmdb_kedro.video.clips import ClipFolder
+from hmdb_kedro.video.samples import Pictures
 from hmdb_kedro.video.tables import ClipTable
 
 

@@ -1,0 +1,188 @@
+"""One path from a video to an answer: the public interface of prediction."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from hmdb_kedro.artefacts import TrainedModel
+from hmdb_kedro.errors import UserError
+from hmdb_kedro.evaluation.fusion import FusionRule, fuse
+from hmdb_kedro.inference import timeline
+from hmdb_kedro.inference.exported import read_export
+from hmdb_kedro.inference.reading import HeldVideo, Limits, Video, hold_video, name_of
+from hmdb_kedro.inference.results import (
+    Action,
+    Failure,
+    Prediction,
+    StreamAnswer,
+    accepted_label,
+    most_probable,
+)
+from hmdb_kedro.inference.streams import Stream
+from hmdb_kedro.video.decode import UnreadableClipError
+from hmdb_kedro.video.live import Section
+
+TOP_K = 5
+
+
+class Recogniser:
+    """Answers which action a video shows, as the evaluation would.
+
+    A video passes through the encoding of the stored frames and flow, the views of scoring, the
+    networks and the fitted fusion: for a clip of the data set, its scores are the stored ones.
+
+    Example:
+    ```python
+    recogniser = Recogniser.from_export("my_export")
+    print(recogniser.predict("clip.avi").label)
+    ```
+    """
+
+    def __init__(
+        self, streams: Sequence[Stream], fusion: Mapping[str, Any], limits: Limits | None = None
+    ):
+        """Take the streams, and how they are combined.
+
+        Args:
+            streams: In the order of the fusion rule.
+            fusion: As `two_stream.fusion` is stored.
+            limits: What is refused.
+        """
+        self._streams = tuple(streams)
+        self._rule = FusionRule.from_json(fusion)
+        self.classes: tuple[str, ...] = tuple(fusion["classes"])
+        self.threshold: float | None = fusion.get("threshold")
+        self.limits = limits or Limits()
+
+    @classmethod
+    def from_export(cls, folder: str | Path, limits: Limits | None = None) -> "Recogniser":
+        """Load what `kedro hmdb export` has written; needs neither Kedro nor Keras.
+
+        Raises:
+            UserError: It is no export, or a file of it has changed.
+        """
+        exported = read_export(Path(folder))
+        streams = [
+            Stream.of_file(name, file, preprocessing)
+            for name, (file, preprocessing) in exported.streams.items()
+        ]
+        return cls(streams, exported.fusion, limits)
+
+    @classmethod
+    def from_models(
+        cls,
+        models: Mapping[str, TrainedModel],
+        fusion: Mapping[str, Any],
+        limits: Limits | None = None,
+    ) -> "Recogniser":
+        """Take Keras models and the fusion as the catalog holds them.
+
+        Args:
+            models: `<model>.model` by model; those that the fusion names are used.
+            fusion: `two_stream.fusion`.
+            limits: What is refused.
+
+        Raises:
+            UserError: A model was trained on other classes than the fusion was fitted on.
+        """
+        chosen = {name: models[name] for name in fusion["streams"]}
+        apart = [n for n, model in chosen.items() if list(model.classes) != list(fusion["classes"])]
+        if apart:
+            raise UserError(
+                "The fusion was fitted on other classes than a model was trained on. Received: "
+                f"{', '.join(apart)}. Do: kedro run --pipeline fusion_eval"
+            )
+        streams = [Stream.of_model(name, trained) for name, trained in chosen.items()]
+        return cls(streams, fusion, limits)
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The streams' names, in the order of the fusion."""
+        return tuple(stream.name for stream in self._streams)
+
+    def predict(
+        self, video: Video, *, top_k: int = TOP_K, with_timeline: bool | None = None
+    ) -> Prediction:
+        """Answer one video.
+
+        Args:
+            video: A file, its bytes, or uint8 RGB frames of shape (T, H, W, 3).
+            top_k: How many classes `Prediction.top` holds.
+            with_timeline: Answer windows of two seconds too; by default from ten seconds on.
+
+        Raises:
+            UnreadableClipError: It is no video, damaged, too short, or beyond a limit.
+        """
+        try:
+            held = hold_video(video, {stream.settings for stream in self._streams}, self.limits)
+            return self._answer(name_of(video), held, top_k, with_timeline)
+        except (cv2.error, OSError) as error:
+            raise UnreadableClipError(" ".join(str(error).split())) from None
+
+    def predict_many(
+        self, videos: Iterable[Video], *, top_k: int = TOP_K, with_timeline: bool | None = None
+    ) -> Iterator[Prediction | Failure]:
+        """Answer videos one after another; one that cannot be read does not stop the others."""
+        for video in videos:
+            try:
+                yield self.predict(video, top_k=top_k, with_timeline=with_timeline)
+            except UnreadableClipError as error:
+                yield Failure(name_of(video), str(error))
+
+    def _answer(
+        self, name: str, held: HeldVideo, top_k: int, with_timeline: bool | None
+    ) -> Prediction:
+        alone = [
+            stream.probabilities(held.pictures[stream.settings], stream.protocol())
+            for stream in self._streams
+        ]
+        fused = self._fused(alone)
+        if with_timeline is None:
+            with_timeline = held.seconds >= timeline.LONG_S
+        return Prediction(
+            name=name,
+            label=accepted_label(self.classes, fused, self.threshold),
+            probability=float(fused.max()),
+            top=most_probable(self.classes, fused, top_k),
+            threshold=self.threshold,
+            streams=tuple(map(self._stream_answer, self._streams, alone, self._rule.weights)),
+            probabilities=tuple(map(float, fused)),
+            seconds=held.seconds,
+            timeline=self._timeline(held) if with_timeline else (),
+        )
+
+    def _fused(self, alone: Sequence[np.ndarray]) -> np.ndarray:
+        # Stored scores are float32, and the rule was fitted on them.
+        stored = [probabilities.astype(np.float32)[None] for probabilities in alone]
+        fused: np.ndarray = fuse(self._rule, stored)[0]
+        return fused
+
+    def _stream_answer(
+        self, stream: Stream, probabilities: np.ndarray, weight: float
+    ) -> StreamAnswer:
+        best = int(probabilities.argmax())
+        return StreamAnswer(
+            stream.name,
+            self.classes[best],
+            float(probabilities[best]),
+            weight,
+            tuple(map(float, probabilities)),
+        )
+
+    def _timeline(self, held: HeldVideo) -> tuple[Action, ...]:
+        answers = [
+            (window, self._window(held, window)) for window in timeline.windows(held.seconds)
+        ]
+        return timeline.merged(answers, self.classes, self.threshold)
+
+    def _window(self, held: HeldVideo, window: timeline.Window) -> np.ndarray:
+        alone = []
+        for stream in self._streams:
+            pictures = held.pictures[stream.settings]
+            n_pictures = pictures.shape(stream.name)[0]
+            section = Section(pictures, *timeline.indices(window, held.seconds, n_pictures))
+            alone.append(stream.probabilities(section, stream.glance()))
+        return self._fused(alone)

@@ -1,0 +1,135 @@
+"""`kedro hmdb predict` and `kedro hmdb export`: from the catalog to an answer, or to a folder."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.io import CatalogProtocol
+
+from hmdb_kedro.artefacts import OnnxFile
+from hmdb_kedro.errors import UserError
+from hmdb_kedro.inference import Prediction, Recogniser, write_export
+from hmdb_kedro.inference.exported import Exported
+from hmdb_kedro.inference.overlay import write_overlay
+from hmdb_kedro.inference.printing import show_answers
+from hmdb_kedro.inference.reading import expand_folders
+
+_FUSION = "two_stream.fusion"
+_MAKES = {_FUSION: "fusion_eval", "spatial": "spatial_training"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What `kedro hmdb predict` was asked for.
+
+    Attributes:
+        videos: Files, or folders of them.
+        form: `text`, `json` or `csv`.
+        top: How many classes.
+        overlay: Where the video goes with its answer drawn in, or None.
+    """
+
+    videos: Sequence[Path]
+    form: str
+    top: int
+    overlay: Path | None = None
+
+
+def predict(catalog: CatalogProtocol[Any, Any], wanted: Wanted, env: str | None = None) -> bool:
+    """Answer videos by the last finished run, and write the answers to the terminal.
+
+    Returns:
+        Whether all have an answer.
+
+    Raises:
+        UserError: Nothing is trained, or an overlay is asked for of several videos.
+    """
+    files = list(expand_folders(wanted.videos))
+    if wanted.overlay is not None and len(files) != 1:
+        raise UserError(f"--overlay takes one video. Received: {len(files)}.")
+    recogniser = recogniser_of(catalog, env)
+    answers = list(recogniser.predict_many(files, top_k=wanted.top)) if wanted.overlay else None
+    shown = answers or recogniser.predict_many(files, top_k=wanted.top)
+    n_failed = show_answers(shown, wanted.form, click.echo, partial(click.echo, err=True))
+    if wanted.overlay is not None and answers and isinstance(answers[0], Prediction):
+        write_overlay(files[0], answers[0], wanted.overlay)
+        click.echo(f"Written: {wanted.overlay}", err=True)
+    return n_failed == 0
+
+
+def export(
+    catalog: CatalogProtocol[Any, Any], folder: Path, env: str | None = None
+) -> tuple[str, ...]:
+    """Write an export of the last finished run, and return the names of its streams.
+
+    Raises:
+        UserError: Something is missing, or the folder holds something else.
+    """
+    exported = exported_of(catalog, env)
+    write_export(exported, folder)
+    return tuple(exported.streams)
+
+
+def recogniser_of(catalog: CatalogProtocol[Any, Any], env: str | None = None) -> Recogniser:
+    """Return the recogniser that the last finished run has stored, of its Keras models.
+
+    Raises:
+        UserError: Something is not trained yet; it names the command.
+    """
+    fusion = _fusion(catalog, env)
+    _require(catalog, [f"{stream}.model" for stream in fusion["streams"]], env)
+    models = {stream: catalog.load(f"{stream}.model") for stream in fusion["streams"]}
+    return Recogniser.from_models(models, fusion)
+
+
+def exported_of(catalog: CatalogProtocol[Any, Any], env: str | None = None) -> Exported:
+    """Return what an export is made of: the ONNX files and the fusion of the last finished run.
+
+    Raises:
+        UserError: Something is missing; it names the command that makes it.
+    """
+    fusion = _fusion(catalog, env)
+    _require(catalog, [f"{stream}.onnx" for stream in fusion["streams"]], env)
+    found: dict[str, OnnxFile] = {
+        stream: catalog.load(f"{stream}.onnx") for stream in fusion["streams"]
+    }
+    apart = [n for n, model in found.items() if list(model.classes) != list(fusion["classes"])]
+    if apart:
+        raise UserError(
+            "The fusion was fitted on other classes than a model was trained on. Received: "
+            f"{', '.join(apart)}. Do: {_command('fusion_eval', env)}"
+        )
+    streams = {name: (model.path, model.preprocessing) for name, model in found.items()}
+    return Exported(streams, fusion)
+
+
+def _fusion(catalog: CatalogProtocol[Any, Any], env: str | None) -> dict[str, Any]:
+    _require(catalog, [_FUSION], env)
+    fusion: dict[str, Any] = catalog.load(_FUSION)
+    return fusion
+
+
+def _require(catalog: CatalogProtocol[Any, Any], entries: Sequence[str], env: str | None) -> None:
+    missing = [entry for entry in entries if not catalog.exists(entry)]
+    if not missing:
+        return
+    raise UserError(
+        f"Nothing is trained yet that could answer. Received: no {', '.join(missing)}. Do: "
+        f"{_command(_pipelines(missing), env)}"
+    )
+
+
+def _pipelines(entries: Iterable[str]) -> str:
+    """Return the pipelines that make entries; none, which runs all, where the fusion is missing."""
+    if _FUSION in entries:
+        return ""
+    makers = {_MAKES.get(entry.partition(".")[0], "temporal_training") for entry in entries}
+    return ",".join(sorted(makers))
+
+
+def _command(pipelines: str, env: str | None) -> str:
+    chosen = f" --env {env}" if env else ""
+    return f"kedro run{chosen}" + (f" --pipelines {pipelines}" if pipelines else "")

@@ -1,0 +1,138 @@
+"""The folder of an export: whole, unchanged, or refused."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import onnx
+import pytest
+from clips import moving_clip, write_clip
+from onnx import TensorProto, helper
+from recognising import CLASSES, FLOW, FUSION, RGB
+
+from hmdb_kedro.errors import UserError
+from hmdb_kedro.inference import Recogniser, write_export
+from hmdb_kedro.inference.command import main
+from hmdb_kedro.inference.exported import Exported
+
+
+def write_network(file, shape):
+    """Write a softmax over the mean of the inputs and its negative."""
+    axes = list(range(1, len(shape) + 1))
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["mean"], axes=axes, keepdims=0),
+        helper.make_node("Neg", ["mean"], ["minus"]),
+        helper.make_node("Unsqueeze", ["mean", "one"], ["a"]),
+        helper.make_node("Unsqueeze", ["minus", "one"], ["b"]),
+        helper.make_node("Concat", ["b", "a"], ["logits"], axis=1),
+        helper.make_node("Softmax", ["logits"], ["y"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "mean",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", *shape])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])],
+        [helper.make_tensor("one", TensorProto.INT64, [1], [1])],
+    )
+    opset = [helper.make_opsetid("", 13)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), file)
+
+
+@pytest.fixture
+def exported(tmp_path):
+    files = {"spatial": (32, 32, 3), "temporal": (3, 32, 32, 2)}
+    for name, shape in files.items():
+        write_network(tmp_path / f"{name}_made.onnx", shape)
+    streams = {
+        "spatial": (tmp_path / "spatial_made.onnx", RGB),
+        "temporal": (tmp_path / "temporal_made.onnx", FLOW),
+    }
+    return Exported(streams, FUSION)
+
+
+@pytest.fixture
+def folder(tmp_path, exported):
+    write_export(exported, tmp_path / "export")
+    return tmp_path / "export"
+
+
+@pytest.fixture
+def video(tmp_path):
+    return write_clip(tmp_path / "wave.avi", moving_clip(3, 0, n_frames=8))
+
+
+def test_an_export_holds_all_that_an_answer_takes(folder, video):
+    names = sorted(file.name for file in folder.iterdir())
+    assert names == ["recogniser.json", "spatial.onnx", "temporal.onnx"]
+    recogniser = Recogniser.from_export(folder)
+    assert (recogniser.classes, recogniser.threshold) == (CLASSES, 0.6)
+    assert recogniser.streams == ("spatial", "temporal")
+    assert recogniser.predict(video).label == "bright_right"
+
+
+def test_a_changed_byte_is_refused(folder):
+    for file in folder.iterdir():
+        whole = file.read_bytes()
+        changed = bytearray(whole)
+        changed[len(whole) // 2] ^= 1
+        file.write_bytes(changed)
+        with pytest.raises(UserError, match=rf"as it was written.*{file.name}"):
+            Recogniser.from_export(folder)
+        file.write_bytes(whole)
+    (folder / "temporal.onnx").unlink()
+    with pytest.raises(UserError, match="missing"):
+        Recogniser.from_export(folder)
+
+
+def test_a_folder_that_is_no_export_says_which_command_makes_one(tmp_path):
+    with pytest.raises(UserError, match="kedro hmdb export"):
+        Recogniser.from_export(tmp_path / "nowhere")
+
+
+def test_an_export_replaces_an_older_one_and_nothing_else(tmp_path, exported, folder):
+    write_export(exported, folder)
+    Recogniser.from_export(folder)
+    assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").touch()
+    with pytest.raises(UserError, match="no export"):
+        write_export(exported, tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def test_an_export_that_fails_leaves_the_older_one(tmp_path, exported, folder):
+    broken = Exported(exported.streams | {"spatial": (tmp_path / "gone.onnx", RGB)}, FUSION)
+    with pytest.raises(FileNotFoundError):
+        write_export(broken, folder)
+    Recogniser.from_export(folder)
+    assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
+
+
+def test_the_command_answers_as_text_json_and_csv(folder, video, capsys):
+    assert main([str(folder), str(video), "--top", "1"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"{video}: bright_right")
+    assert "spatial: bright_right" in text
+    assert main([str(folder), str(video), "--json"]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert (answer["label"], len(answer["top"]), len(answer["streams"])) == ("bright_right", 2, 2)
+    assert main([str(folder), str(video), "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["label"] for row in rows] == ["bright_right", "dark_left"]
+    assert np.isclose(sum(float(row["probability"]) for row in rows), 1)
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
+def test_a_bad_file_is_one_line_and_the_exit_code_is_1(folder, video, tmp_path, capsys, form):
+    bad = tmp_path / "bad.avi"
+    bad.write_bytes(b"no video")
+    assert main([str(folder), str(bad), str(video), *form]) == 1
+    written = capsys.readouterr()
+    assert written.err == f"{bad}: no video that OpenCV can open\n"
+    assert "bright_right" in written.out
+
+
+def test_the_command_says_in_one_line_that_there_is_no_export(tmp_path, capsys):
+    assert main([str(tmp_path / "nowhere"), "a.avi"]) == 1
+    assert capsys.readouterr().err.startswith("Error: There is no export here.")
