@@ -152,6 +152,7 @@ class TestInABrowser:
 
     def test_search_works_without_a_server(self, site, opened):
         opened.goto((site / "index.html").as_uri())
-        opened.fill(".md-search__input", "shapley")
-        opened.wait_for_selector(".md-search-result__item", timeout=20_000)
+        opened.click(".md-search__input")
+        opened.keyboard.type("shapley")
+        opened.wait_for_selector(".md-search-result__item", timeout=60_000)
         assert "Shapley" in opened.inner_text(".md-search-result__list")

@@ -15,11 +15,11 @@ from integration_run import SAMPLE_RUN
 pytestmark = pytest.mark.extended
 
 TUTORIAL = REPOSITORY / "docs" / "tutorial.md"
-SHELL = [
-    line for block in blocks(TUTORIAL) if block.language == "sh" for line in block.text.splitlines()
-]
-PYTHON = "\n".join(block.text for block in blocks(TUTORIAL) if block.language == "python")
-FIRST, ACTIVATE, *OTHERS = SHELL
+SHELL, PYTHON = (
+    "".join(block.text for block in blocks(TUTORIAL) if block.language == language)
+    for language in ("sh", "python")
+)
+FIRST, ACTIVATE, *OTHERS = SHELL.splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,11 @@ def project(sample_run):
     """Lay the project out beside the data of the sample run, which later tests need unchanged."""
     root = REPOSITORY / ".cache" / "tutorial"
     shutil.rmtree(root, ignore_errors=True)
-    for name in ("conf", "src", "pyproject.toml", "Makefile", ".telemetry"):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).symlink_to(REPOSITORY / name)
-    # Nothing that is stored is ever written again, so that links will do; MLflow's store is.
+    # Nothing of all this is ever written again, so that links will do; MLflow's store is.
+    for name in ("conf", "src"):
+        shutil.copytree(REPOSITORY / name, root / name, copy_function=os.link)
+    for name in ("pyproject.toml", ".telemetry"):
+        os.link(REPOSITORY / name, root / name)
     shutil.copytree(sample_run.root, root / "data" / "sample", copy_function=os.link)
     shutil.copy(sample_run.root / "mlflow.db", root / "mlflow.db")
     yield root
@@ -65,12 +66,11 @@ def test_the_first_command_is_the_sample_run_that_all_tests_share():
 
 def test_the_other_commands_do_what_the_tutorial_says(project):
     assert ACTIVATE == "source .venv/bin/activate"
-    shown, written, averaged, worse, again = [run(project, command) for command in OTHERS]
+    shown, written, averaged, again = [run(project, command) for command in OTHERS]
     product = top1_of_fusion(shown)
     assert product > 0.85
     assert all(Path(line.partition(": ")[2]).is_file() for line in written.splitlines())
-    assert top1_of_fusion(averaged) == top1_of_fusion(worse) < product - 0.1
-    assert top1_of_fusion(again) == product
+    assert top1_of_fusion(averaged) == top1_of_fusion(again) < product - 0.1
 
 
 def test_what_is_typed_in_ipython_gives_what_the_tutorial_says(sample_run):
