@@ -101,8 +101,8 @@ def find_runs(client: mlflow.MlflowClient, wanted: Sequence[str]) -> list[Run]:
 
     Args:
         client: Of the store.
-        wanted: Ids, beginnings of ids or names; the run of a whole `kedro run` stands for the
-            models below it.
+        wanted: Ids, beginnings of ids, names or models; the run of a whole `kedro run` stands for
+            the models below it.
 
     Raises:
         UserError: One of them is no run, or may be several; or there are not two runs.
@@ -212,14 +212,18 @@ def _all_runs(client: mlflow.MlflowClient) -> list[Run]:
 
 
 def _the_run(asked: str, known: Sequence[Run]) -> Run:
-    found = [run for run in known if asked in (run.info.run_id, run.info.run_name)]
+    found = [
+        run
+        for run in known
+        if asked in (run.info.run_id, run.info.run_name, run.data.tags.get("model"))
+    ]
     found = found or [run for run in known if run.info.run_id.startswith(asked)]
     if len(found) == 1:
         return found[0]
     if not found:
         raise UserError(
             f"There is no such run in MLflow. Received: {asked}. `kedro mlflow ui` lists them; an "
-            "id, its beginning or a name will do."
+            "id, its beginning, a name or a model will do."
         )
     ids = list_some([run.info.run_id[:_SHORT_ID] for run in found])
     raise UserError(f"Several runs are meant. Received: {asked}. Give one id of: {ids}.")

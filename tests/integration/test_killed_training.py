@@ -91,7 +91,7 @@ def test_kills_change_neither_history_nor_scores(extracted, tmp_path):
 
     client = mlflow.MlflowClient(f"sqlite:///{killed.parent / 'mlflow.db'}")
     experiments = [found.experiment_id for found in client.search_experiments()]
-    runs = client.search_runs(experiments, "attributes.run_name = 'temporal'")
+    runs = client.search_runs(experiments, "tags.model = 'temporal'")
     assert [run.info.status for run in runs] == ["FINISHED"]
     assert runs[0].info.run_id == histories["killed"]["run_id"]
     steps = {point.step for point in client.get_metric_history(runs[0].info.run_id, "val_loss")}

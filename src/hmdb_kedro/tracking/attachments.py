@@ -74,7 +74,9 @@ class Attachments:
             return
         self._note_data(index, model)
         trained, pictures = inputs.get(f"{model}.model"), inputs.get(PICTURES.get(model, ""))
-        if trained is not None and pictures is not None:
+        sampled = f"{model}.model"
+        if trained is not None and pictures is not None and sampled not in self._noted:
+            self._noted.add(sampled)
             log_sample(self._client, self._runs.run_id(model), trained, index, pictures)
 
     def take_output(self, entry: str, data: Any, node: Node, model: str | None) -> None:
@@ -131,8 +133,8 @@ def log_signature(client: mlflow.MlflowClient, run_id: str, trained: TrainedMode
     """Attach what a model takes and gives, and how a clip becomes its input."""
     model = trained.model
     signature = ModelSignature(
-        inputs=_tensor(model.input_shape, model.input_names[0]),
-        outputs=_tensor(model.output_shape, model.output_names[0]),
+        inputs=_tensor(model.inputs[0]),
+        outputs=_tensor(model.outputs[0]),
     )
     told = {"classes": list(trained.classes), "preprocessing": trained.preprocessing}
     with _attaching("the signature"):
@@ -186,9 +188,10 @@ def _input(dataset: Dataset, context: str) -> DatasetInput:
     return DatasetInput(dataset._to_mlflow_entity(), [InputTag(_CONTEXT_TAG, context)])
 
 
-def _tensor(shape: tuple[int | None, ...], name: str) -> Schema:
-    known = tuple(-1 if size is None else int(size) for size in shape)
-    return Schema([TensorSpec(np.dtype(np.float32), known, name)])
+def _tensor(tensor: Any) -> Schema:
+    """Return the schema of one of Keras' symbolic tensors; -1 stands for the batch."""
+    shape = tuple(-1 if size is None else int(size) for size in tensor.shape)
+    return Schema([TensorSpec(np.dtype(np.float32), shape, tensor.name)])
 
 
 @contextmanager

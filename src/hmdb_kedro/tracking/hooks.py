@@ -76,7 +76,7 @@ class ModelTracking:
         )
         tag_run(parent, source.tags)
         if is_ours:
-            self._runs.name_parent(source.tags)
+            self._runs.name_parent(source.subject, source.tags)
         self._attachments = Attachments(self._runs, source)
         mark_dead_runs(parent.info.experiment_id)
         # Registered after MLflow's own, hence run before it: MLflow's would say FINISHED.

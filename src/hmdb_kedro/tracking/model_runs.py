@@ -50,11 +50,10 @@ class ModelRuns:
         self._here = threading.local()  # MLflow's stack of active runs is one a thread
         self._lock = threading.RLock()
 
-    def name_parent(self, tags: Mapping[str, str]) -> None:
+    def name_parent(self, subject: str, tags: Mapping[str, str]) -> None:
         """Name the run of the whole session: what ran, in which environment, split and seed."""
-        name = (self._parent.info.run_name or "").replace("__default__", "all")
-        subject = f"{name} {tags['env']}" if "env" in tags else name
-        self.client.update_run(self._parent.info.run_id, name=run_name(subject, tags))
+        told = f"{subject.replace('__default__', 'all')} {tags['env']}"
+        self.client.update_run(self._parent.info.run_id, name=run_name(told, tags))
 
     def open(self, model: str, *, anew: bool, resumed: str | None = None) -> None:
         """Make the run of a model the active one.

@@ -11,6 +11,7 @@ from kedro.pipeline.node import Node
 
 from hmdb_kedro.params import MODELS as TRAINED_MODELS
 from hmdb_kedro.params import TemporalParams, models_of
+from hmdb_kedro.pipeline_registry import ORDER
 from hmdb_kedro.tracking.provenance import git_tags, process_tags
 
 MODELS = (*TRAINED_MODELS, "two_stream")
@@ -45,6 +46,9 @@ class RunSource:
             pipeline: The nodes that run.
             catalog: Where versions and the ids of earlier runs are read from.
         """
+        names = run_params.get("pipeline_names") or ["__default__"]
+        known = [*ORDER, *sorted(set(names) - set(ORDER))]
+        self.subject = ", ".join(name for name in known if name in names)
         self._params = context.params
         self._catalog = catalog
         self._load_versions = run_params.get("load_versions") or {}
