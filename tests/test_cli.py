@@ -101,7 +101,7 @@ def test_an_interrupt_ends_calmly(monkeypatch, configuration):
 )
 def test_what_does_not_exist_is_named_with_what_does(monkeypatch, configuration, options, message):
     names = ["data_prep", "flow"]
-    monkeypatch.setattr(cli, "pipeline_names", lambda: names)
+    monkeypatch.setattr(cli.base, "pipeline_names", lambda: names)
     monkeypatch.chdir(configuration.parent)
     result = CliRunner().invoke(cli.run, options)
     assert result.exit_code == 1

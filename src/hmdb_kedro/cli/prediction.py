@@ -1,0 +1,50 @@
+"""Commands that use a trained recogniser."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hmdb_kedro.cli.base import CleanCommand, open_context, project_options
+from hmdb_kedro.cli.group import hmdb
+
+
+@hmdb.command(cls=CleanCommand)
+@project_options
+@click.argument("videos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "form", flag_value="json", help="Write JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Write CSV.")
+@click.option("--top", default=5, show_default=True, type=click.IntRange(1), help="Classes shown.")
+@click.option(
+    "--overlay",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the video with labels, bars and its flow to this .mp4; one video only.",
+)
+def predict(
+    env: str | None,
+    conf_source: str | None,
+    params: dict[str, Any],
+    videos: tuple[Path, ...],
+    form: str | None,
+    top: int,
+    overlay: Path | None,
+) -> None:
+    """Say which action VIDEOS (or folders of them) show, by the last finished run."""
+    from hmdb_kedro import predicting  # noqa: PLC0415
+
+    context = open_context(env, conf_source, params)
+    wanted = predicting.Wanted(videos, form or "text", top, overlay)
+    if not predicting.predict(context.catalog, wanted, env):
+        click.get_current_context().exit(1)
+
+
+@hmdb.command(cls=CleanCommand)
+@project_options
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def export(env: str | None, conf_source: str | None, params: dict[str, Any], folder: Path) -> None:
+    """Write the recogniser to FOLDER, for `hmdb-predict`: ONNX files, and all else as JSON."""
+    from hmdb_kedro import predicting  # noqa: PLC0415
+
+    context = open_context(env, conf_source, params)
+    streams = predicting.export(context.catalog, folder, env)
+    click.echo(f"{', '.join(streams)} and their fusion: {folder}. Use: hmdb-predict {folder} VIDEO")
