@@ -26,6 +26,8 @@ EXTRACTION = ("data_prep", "frames", "flow")
 TRAINING = ("spatial_training", "temporal_training")
 EVALUATION = "fusion_eval"
 _TRAINED = ("model", "history")
+# No evaluation reads them: a run from before there were any is as good.
+_FOR_PEOPLE = {"onnx", "curves"}
 _DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 
 logger = logging.getLogger(__name__)
@@ -373,11 +375,11 @@ def numbers(text: str, option: str, allowed: Sequence[int] | None = None) -> lis
 
 
 def _steps(nodes: Sequence[Any]) -> Steps:
-    score = [node for node in nodes if f"{node.namespace}.model" in node.inputs]
+    trained = {f"{node.namespace}.{entry}" for node in nodes for entry in _TRAINED}
+    score = [node for node in nodes if trained.intersection(node.inputs)]
     train = [node.name for node in nodes if node not in score]
     results = {entry.partition(".")[2] for node in score for entry in node.outputs}
-    # No evaluation reads ONNX: a run from before there was any is as good.
-    results.discard("onnx")
+    results -= _FOR_PEOPLE
     return Steps(tuple(train), tuple(node.name for node in score), tuple(sorted(results)))
 
 
