@@ -27,6 +27,7 @@ from hmdb_kedro.failures import explain
 from hmdb_kedro.params import MODELS, RootParams, check_parameters
 from hmdb_kedro.pipeline_registry import pipeline_names
 from hmdb_kedro.terminal import (
+    VERBOSE,
     comparisons_table,
     differences_table,
     plan_table,
@@ -95,9 +96,12 @@ def cli() -> None:
     """Commands of this project beside Kedro's own."""
 
 
-# Every option stays Kedro's own.
+# Every option stays Kedro's own; one is added.
 run = CleanCommand(
-    name="run", callback=kedro_run.callback, params=kedro_run.params, help=kedro_run.help
+    name="run",
+    callback=kedro_run.callback,
+    params=[*kedro_run.params, VERBOSE],
+    help=kedro_run.help,
 )
 cli.add_command(run)
 
