@@ -24,7 +24,6 @@ help: ## List the targets.
 .PHONY: run
 run: $(VENV)/train ## Set up, then run the whole chain on the drawn sample set.
 	@$(BIN)/kedro run --env $(ENV) $(ARGS)
-	@echo "Where to look next:  make report  (one page)   make viz  (pipelines and figures)   make mlflow  (runs)"
 
 .PHONY: test
 test: check ## Set up, then run every check but the extended tests.

@@ -1,6 +1,7 @@
 """What happens around a run: parameters checked, runs tracked, progress and results shown."""
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from filelock import FileLock
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol, DatasetError
+from kedro.io.core import AbstractVersionedDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
@@ -155,15 +157,16 @@ class Progress:
 
 
 class Results:
-    """Show the results table when a run has saved `metrics`."""
+    """Show the results table when a run has saved `metrics`, and where all of it is."""
 
     def __init__(self) -> None:
         self._metrics: Mapping[str, Any] | None = None
+        self._begun = 0.0
 
     @hook_impl
     def before_pipeline_run(self) -> None:
         """Forget the results of an earlier session."""
-        self._metrics = None
+        self._metrics, self._begun = None, time.monotonic()
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
@@ -172,14 +175,21 @@ class Results:
             self._metrics = data
 
     @hook_impl
-    def after_pipeline_run(self) -> None:
+    def after_pipeline_run(self, catalog: CatalogProtocol[Any, Any]) -> None:
         """Show them, and where to look next."""
-        if self._metrics is None:
-            return
-        show(results_table(self._metrics))
-        logger.info("`make report` says where one page with all of it is.")
-        logger.info("`make viz` shows the pipelines, their data and figures.")
-        logger.info("`make mlflow` compares the runs: curves, parameters, metrics.")
+        seconds = time.monotonic() - self._begun
+        if self._metrics is not None:
+            show(results_table(self._metrics))
+            for entry, title in (("report", "Report"), ("model_card", "Model card")):
+                _say_where(catalog, entry, title)
+            logger.info("Pipelines, their data and figures: make viz. Runs: make mlflow.")
+        logger.info("Done in %d min %02d s.", *divmod(round(seconds), 60))
+
+
+def _say_where(catalog: CatalogProtocol[Any, Any], entry: str, title: str) -> None:
+    dataset = catalog.get(entry) if entry in catalog else None
+    if isinstance(dataset, AbstractVersionedDataset) and dataset.exists():
+        logger.info("%s: %s", title, dataset._get_load_path())
 
 
 HOOKS = (EarlyChecks(), TableLocks(), EntryNotes(), Progress(), Results(), TRACKING)

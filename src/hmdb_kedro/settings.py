@@ -16,9 +16,10 @@ logging.getLogger("py.warnings").addFilter(
     lambda record: not any(text in record.getMessage() for text in _NOT_NEWS)
 )
 
-from hmdb_kedro import configuration, hooks, offline, tracking  # noqa: E402
+from hmdb_kedro import configuration, hooks, offline, terminal, tracking  # noqa: E402
 
 offline.keep_viz_offline()
+terminal.log_plainly_when_piped()
 
 HOOKS = hooks.HOOKS
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)

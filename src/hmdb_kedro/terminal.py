@@ -1,9 +1,13 @@
-"""Tables, as a terminal shows them."""
+"""What a person reads: tables and log lines, as a terminal shows them or a file keeps them."""
 
+import logging
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+from rich import get_console
 from rich.console import Console
 from rich.table import Table
 
@@ -25,6 +29,43 @@ _COLUMNS = {
 }
 # From here on, a figure's decimals say nothing.
 _LARGE = 1000
+# Columns of a table that is piped: nothing is folded that a wide screen would not fold.
+_PIPED_WIDTH = 160
+
+
+def log_plainly_when_piped() -> None:
+    """Write a log line as one line where no terminal reads it.
+
+    Kedro's handler lays lines out for a screen of 80 columns, whoever reads them: it folds them
+    and fills them up with blanks.
+    """
+    if sys.stdout.isatty() or get_console().is_jupyter:
+        return
+    root = logging.getLogger()
+    plain = logging.StreamHandler(sys.stdout)
+    plain.setFormatter(logging.Formatter("%(asctime)s %(levelname)-8s %(message)s", "%H:%M:%S"))
+    root.handlers = [plain if type(h).__name__ == "RichHandler" else h for h in root.handlers]
+
+
+def log_everything() -> None:
+    """Let this project's debugging lines through, and Kedro's own account of what it does."""
+    logging.getLogger("hmdb_kedro").setLevel(logging.DEBUG)
+    for name in ("kedro", "kedro_mlflow"):
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
+def _be_verbose(context: click.Context, option: click.Parameter, is_asked: bool) -> None:
+    if is_asked:
+        log_everything()
+
+
+VERBOSE = click.Option(
+    ["--verbose", "-v"],
+    is_flag=True,
+    expose_value=False,
+    callback=_be_verbose,
+    help="Say what Kedro does too, and show the traceback behind an error of one line.",
+)
 
 
 def results_table(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -157,7 +198,8 @@ def differences_table(found: "Sequence[Difference]") -> Table:
 
 def show(table: Table) -> None:
     """Write a table to the terminal."""
-    Console().print(table)
+    piped = None if sys.stdout.isatty() or get_console().is_jupyter else _PIPED_WIDTH
+    Console(width=piped).print(table)
 
 
 def _cell(value: Any) -> str:

@@ -5,6 +5,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS
 
 from hmdb_kedro.cli.base import CleanCommand
+from hmdb_kedro.terminal import VERBOSE
 
 
 @click.group(context_settings=CONTEXT_SETTINGS, name=__package__)
@@ -12,9 +13,12 @@ def cli() -> None:
     """Commands of this project beside Kedro's own."""
 
 
-# Every option stays Kedro's own.
+# Every option stays Kedro's own; one is added.
 run = CleanCommand(
-    name="run", callback=kedro_run.callback, params=kedro_run.params, help=kedro_run.help
+    name="run",
+    callback=kedro_run.callback,
+    params=[*kedro_run.params, VERBOSE],
+    help=kedro_run.help,
 )
 cli.add_command(run)
 
