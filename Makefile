@@ -27,7 +27,7 @@ run: $(VENV)/train ## Set up, then run the whole chain on the drawn sample set.
 
 .PHONY: test
 test: check ## Set up, then run every check but the extended tests.
-	$(BIN)/pytest -m "not extended"
+	$(BIN)/pytest -m "not extended" -n 2 --dist loadfile
 
 .PHONY: test-all
 test-all: check ## The extended tests too (real clips, patience); slow ones that passed on this tree are not run again.
