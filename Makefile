@@ -60,7 +60,7 @@ viz: $(VENV)/train ## Open the pipelines in kedro-viz.
 
 .PHONY: site
 site: $(VENV)/train ## Write what `make viz` shows as files below build/viz, for any server of files.
-	@KEDRO_ENV=$(ENV) $(BIN)/python -m hmdb_kedro.graph build build/viz
+	@$(BIN)/python -m hmdb_kedro.graph build build/viz --env $(ENV)
 
 .PHONY: report
 report: $(VENV)/train ## Write the report and the model card of a finished run, and say where.

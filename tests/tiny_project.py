@@ -44,6 +44,7 @@ _FILES = {
         spatial.scores: {type: json.JSONDataset, filepath: data/scores.json, versioned: true}
         absent: {type: json.JSONDataset, filepath: data/absent.json}
         metrics: {type: json.JSONDataset, filepath: data/metrics.json, versioned: true}
+        report: {type: json.JSONDataset, filepath: data/report.json}
     """,
     f"src/{PACKAGE}/__init__.py": "",
     f"src/{PACKAGE}/settings.py": """
@@ -93,6 +94,9 @@ _FILES = {
             row = {"top1": 0.5, "log_loss": 1.25, "val_top1": 0.75, "n": 2, "top2": 1.0}
             return {"spatial": row, "two_stream": {**row, "top1": 1.0}}
 
+        def write_report(metrics):
+            return f"<p>{metrics['two_stream']['top1']}</p>"
+
         def register_pipelines():
             data_prep = Pipeline([Node(index, "params:seed", "clip_index", name="index")])
             training = Pipeline([
@@ -104,6 +108,7 @@ _FILES = {
             fusion = Pipeline([
                 Node(fuse, "spatial.scores", "fused", name="fuse", namespace="two_stream"),
                 Node(evaluate, ["spatial.scores", "fused"], "metrics", name="evaluate"),
+                Node(write_report, "metrics", "report", name="write_report", tags="evaluation"),
             ])
             return {
                 "__default__": data_prep + training + fusion,
@@ -111,7 +116,7 @@ _FILES = {
                 "score": training.only_nodes("spatial.score"),
                 "fusion_eval": fusion,
                 "load_absent": data_prep + training + Pipeline([
-                    Node(evaluate, ["spatial.scores", "absent"], "report", name="load_absent"),
+                    Node(evaluate, ["spatial.scores", "absent"], "nothing", name="load_absent"),
                 ]),
                 "untracked": data_prep + training,
             }

@@ -1,9 +1,7 @@
 """The pipelines' graph as kedro-viz shows it: a colour a modality; and as files, without Kedro.
 
-    python -m hmdb_kedro.graph colour            # writes .viz/styles.json, which `kedro viz` reads
-    python -m hmdb_kedro.graph build FOLDER      # writes all of it, previews included
-
-The environment is that of KEDRO_ENV.
+python -m hmdb_kedro.graph colour            # writes .viz/styles.json, which `kedro viz` reads
+python -m hmdb_kedro.graph build FOLDER      # writes all of it, previews included
 """
 
 import json
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from kedro.framework.cli.utils import CONTEXT_SETTINGS
+from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params, env_option
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 
@@ -57,11 +55,13 @@ def styles(pipeline: "Pipeline") -> dict[str, Any]:
     }
 
 
-def build(folder: Path) -> None:
+def build(folder: Path, env: str | None, params: dict[str, Any]) -> None:
     """Write the graph with all previews as files that any server of files can show.
 
     Args:
         folder: Made where it is missing; what stands in it under the same names is replaced.
+        env: The environment whose data are previewed.
+        params: Parameters as for `kedro run`.
     """
     from kedro_viz.api.rest.responses.metadata import (  # noqa: PLC0415 - kedro-viz takes seconds
         get_package_compatibilities,
@@ -69,7 +69,7 @@ def build(folder: Path) -> None:
     from kedro_viz.integrations.deployment.local_deployer import LocalDeployer  # noqa: PLC0415
     from kedro_viz.server import load_and_populate_data  # noqa: PLC0415
 
-    load_and_populate_data(Path.cwd(), include_hooks=True)
+    load_and_populate_data(Path.cwd(), env, include_hooks=True, extra_params=params)
 
     class Deployer(LocalDeployer):
         def __init__(self) -> None:
@@ -117,10 +117,12 @@ def colour_command() -> None:
 
 @main.command("build")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-def build_command(folder: Path) -> None:
+@click.option("--params", default="", callback=_split_params, help="As for `kedro run`.")
+@env_option
+def build_command(folder: Path, params: dict[str, Any], env: str | None) -> None:
     """Write the graph with its previews below FOLDER."""
     _colour()
-    build(folder)
+    build(folder, env, params)
     click.echo(f"{folder}/index.html: to be opened through a server, as python -m http.server is.")
 
 
