@@ -18,6 +18,10 @@ _ENVIRONMENT = {
     # Broken clips are reported as rows of a table, not as FFmpeg's chatter.
     "OPENCV_FFMPEG_LOGLEVEL": "-8",
     "OPENCV_LOG_LEVEL": "ERROR",
+    # Containers of videos alone: FFmpeg also draws texts, and opens what a playlist names.
+    "OPENCV_FFMPEG_CAPTURE_OPTIONS": (
+        "format_whitelist;avi,mov,matroska,mpeg,mpegts,mpegvideo,m4v,asf,flv,ogg,gif"
+    ),
     # TensorFlow leaves oneDNN off on processors without AVX-512, where 3D convolutions then take
     # four times as long: docs/decisions/0003-onednn.md.
     "TF_ENABLE_ONEDNN_OPTS": "1",

@@ -73,3 +73,19 @@ def test_a_file_is_hashed_anew_when_its_time_changes(tmp_path):
         file.write_bytes(content)
         os.utime(file, ns=(time_ns, time_ns))
         assert hash_file(file) == hash_file(file) == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["clip.txt", "clip.avi"])
+def test_a_text_is_no_video(tmp_path, name):
+    file = tmp_path / name
+    file.write_text("all work and no play\n" * 200, encoding="utf-8")
+    with pytest.raises(UnreadableClipError, match="no video"):
+        next(read_frames(file))
+
+
+def test_a_playlist_does_not_open_what_it_names(tmp_path):
+    write_clip(tmp_path / "secret.avi", moving_clip(1, 0, n_frames=4))
+    playlist = tmp_path / "clip.avi"
+    playlist.write_text(f"ffconcat version 1.0\nfile '{tmp_path}/secret.avi'\n", encoding="utf-8")
+    with pytest.raises(UnreadableClipError, match="no video"):
+        next(read_frames(playlist))
