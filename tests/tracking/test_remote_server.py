@@ -25,6 +25,7 @@ def server(folder, store):
     command += ["--backend-store-uri", store, "--artifacts-destination", str(folder)]
     command += ["--workers", "1"]
     quiet = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    quiet["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # three processes more
     process = subprocess.Popen(
         command, env=quiet, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
