@@ -263,7 +263,9 @@ class TestCommand:
             **settings.CONFIG_LOADER_ARGS,
         )
         catalog = DataCatalog.from_config(loader["catalog"])
-        monkeypatch.setattr(cli.results, "open_context", lambda *_: SimpleNamespace(catalog=catalog))
+        monkeypatch.setattr(
+            cli.results, "open_context", lambda *_: SimpleNamespace(catalog=catalog)
+        )
         return catalog
 
     def test_it_writes_the_page_anew_and_says_where(self, sound, catalog, tmp_path):
