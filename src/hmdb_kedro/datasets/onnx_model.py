@@ -6,15 +6,14 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractVersionedDataset, DatasetError
-from kedro.io.core import Version
+from kedro.io import DatasetError
 
-from hmdb_kedro.artefacts import OnnxFile, TrainedModel
+from hmdb_kedro.artefacts import OnnxFile
 from hmdb_kedro.backend import load_keras, stderr_held_back
-from hmdb_kedro.datasets.keras_model import read_sidecar, write_sidecar
+from hmdb_kedro.datasets.model_file import ModelFile, read_sidecar
 
 _CONVERT = (
     "import sys\n"
@@ -24,7 +23,7 @@ _CONVERT = (
 )
 
 
-class OnnxModel(AbstractVersionedDataset[TrainedModel, OnnxFile]):
+class OnnxModel(ModelFile[OnnxFile]):
     """Save a TrainedModel as ONNX with a JSON sidecar of the same stem; load where it is.
 
     Only TensorFlow converts any batch size: under another Keras backend a process of its own does.
@@ -38,16 +37,6 @@ class OnnxModel(AbstractVersionedDataset[TrainedModel, OnnxFile]):
     ```
     """
 
-    def __init__(
-        self,
-        *,
-        filepath: str,
-        version: Version | None = None,
-        metadata: dict[str, Any] | None = None,
-    ):
-        self.metadata = metadata
-        super().__init__(PurePosixPath(Path(filepath).expanduser().as_posix()), version)
-
     def load(self) -> OnnxFile:
         """Return the file's place, the classes and the preprocessing.
 
@@ -60,20 +49,8 @@ class OnnxModel(AbstractVersionedDataset[TrainedModel, OnnxFile]):
         except (OSError, ValueError, KeyError) as error:
             raise DatasetError(f"{path} is no model that can be loaded: {error}") from error
 
-    def save(self, data: TrainedModel) -> None:
-        """Convert and write the model; the `.onnx` file last and whole."""
-        path = Path(self._get_save_path())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_sidecar(path, data)
-        half = path.with_name(f"half_{path.name}")
-        write_onnx(data.model, half)
-        half.replace(path)
-
-    def _exists(self) -> bool:
-        return Path(self._get_load_path()).is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "version": self._version}
+    def _write(self, model: Any, path: Path) -> None:
+        write_onnx(model, path)
 
 
 def write_onnx(model: Any, path: Path | str) -> None:

@@ -6,7 +6,8 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 
 from hmdb_kedro.artefacts import TrainedModel
-from hmdb_kedro.datasets.keras_model import read_model, sidecar_of
+from hmdb_kedro.datasets.keras_model import read_model
+from hmdb_kedro.datasets.model_file import sidecar_of
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.params import SpatialParams, TemporalParams, is_saved_backbone
 
