@@ -72,7 +72,7 @@ def test_the_other_commands_do_what_the_tutorial_says(project):
     assert all(Path(line.partition(": ")[2]).is_file() for line in written.splitlines())
     assert mean == fusion_in(again)
     assert mean["top-1"] < product["top-1"]
-    # Half of an answer in each stream: the mean names the right class, if at all, without being sure.
+    # Of two halves of an answer the mean makes no sure one.
     assert mean["log loss"] > product["log loss"] + 0.5
 
 
