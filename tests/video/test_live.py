@@ -1,6 +1,7 @@
 """Pictures that are made on demand: the same as those a table holds."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -56,6 +57,15 @@ def test_flow_is_what_extraction_stores(task):
     assert flow.shape("any") == (stored["n_pictures"], stored["height"], stored["width"])
     expected = [decode_flow(encoded, FLOW["bound_px"]) for encoded in stored["flow"]]
     assert np.array_equal(flow.take("any", range(len(expected))), expected)
+
+
+def test_threads_take_the_same_flow(task):
+    (flow,) = held(task, FlowSettings(**FLOW))
+    n_fields, _, _ = flow.shape("any")
+    alone = flow.take("any", range(n_fields))
+    with ThreadPoolExecutor(4) as threads:
+        taken = threads.map(lambda _: flow.take("any", range(n_fields)), range(40))
+        assert all(np.array_equal(fields, alone) for fields in taken)
 
 
 def test_settings_of_a_model_are_read_as_they_were_stored():

@@ -46,6 +46,8 @@ def flow_fields(greys: Iterable[np.ndarray], params: FlowSettings) -> Iterator[n
 def make_estimator(params: FlowSettings) -> Estimator:
     """Return a function from two grey pictures to their flow, float32 (H, W, 2), in pixels.
 
+    It is for one thread: OpenCV's algorithms keep what they work on.
+
     Raises:
         UserError: TV-L1 is asked for and the contrib build of OpenCV is absent.
     """

@@ -11,7 +11,7 @@ import numpy as np
 from hmdb_kedro.params import FlowSettings, FramesSettings
 from hmdb_kedro.video.decode import UnreadableClipError
 from hmdb_kedro.video.encoding import decode_flow, decode_frame, encode_flow, encode_frame
-from hmdb_kedro.video.flow import brighten, make_estimator, shrink, small_grey
+from hmdb_kedro.video.flow import Estimator, brighten, make_estimator, shrink, small_grey
 from hmdb_kedro.video.samples import Pictures
 
 Settings = FramesSettings | FlowSettings
@@ -82,7 +82,6 @@ class LiveFlow:
     def __init__(self, greys: Sequence[np.ndarray], settings: FlowSettings):
         """Take the clip's grey pictures, small and brightened already."""
         self._greys, self._settings = greys, settings
-        self._estimate = make_estimator(settings)
 
     def shape(self, clip_id: str) -> tuple[int, int, int]:
         """Return the number of fields, their height and width."""
@@ -91,12 +90,14 @@ class LiveFlow:
 
     def take(self, clip_id: str, indices: Any, reduce: int = 1) -> np.ndarray:
         """Return fields as they would be stored: float32 (len(indices), H, W, 2), in pixels."""
-        made = {index: self._stored(index) for index in _distinct(indices)}
+        # OpenCV's estimators work in buffers of their own: threads must not share one.
+        estimate = make_estimator(self._settings)
+        made = {index: self._stored(index, estimate) for index in _distinct(indices)}
         return np.stack([made[int(index)] for index in indices])
 
-    def _stored(self, index: int) -> np.ndarray:
+    def _stored(self, index: int, estimate: Estimator) -> np.ndarray:
         settings = self._settings
-        field = self._estimate(self._greys[index], self._greys[index + settings.stride])
+        field = estimate(self._greys[index], self._greys[index + settings.stride])
         return decode_flow(
             encode_flow(field, settings.bound_px, settings.quality), settings.bound_px
         )
