@@ -1,6 +1,8 @@
 """Batches for Keras, read from the tables while the model trains."""
 
 import math
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import keras
@@ -57,7 +59,7 @@ class ClipBatches(keras.utils.PyDataset):
     def __getitem__(self, batch: int) -> tuple[np.ndarray, ...]:
         first = batch * self._batch_size
         numbers = range(first, min(first + self._batch_size, self.n_samples))
-        inputs = np.stack([self._sample(number) for number in numbers])
+        inputs = _stacked((self._sample(number) for number in numbers), len(numbers))
         return inputs, self._targets[[number // self._views for number in numbers]]
 
     def _sample(self, number: int) -> np.ndarray:
@@ -108,9 +110,8 @@ class TrainingBatches(ClipBatches):
     def __getitem__(self, batch: int) -> tuple[np.ndarray, ...]:
         numbers = self._order[batch * self._batch_size : (batch + 1) * self._batch_size]
         rngs = [np.random.default_rng([self._seed, self._epoch, number]) for number in numbers]
-        inputs = np.stack(
-            [self._augmented(number, rng) for number, rng in zip(numbers, rngs, strict=True)]
-        )
+        samples = (self._augmented(*drawn) for drawn in zip(numbers, rngs, strict=True))
+        inputs = _stacked(samples, len(numbers))
         targets = self._targets[numbers // self._views]
         if self._mixup:
             inputs, targets = self._mixed(inputs, targets, rngs[0])
@@ -139,6 +140,15 @@ class TrainingBatches(ClipBatches):
             share * inputs + (1 - share) * inputs[other],
             share * targets + (1 - share) * targets[other],
         )
+
+
+def _stacked(samples: Iterator[np.ndarray], n_samples: int) -> np.ndarray:
+    """Do as `np.stack`, sample by sample, so that one memory serves them all."""
+    first = next(samples)
+    stacked = np.empty((n_samples, *first.shape), first.dtype)
+    for place, sample in enumerate(chain([first], samples)):
+        stacked[place] = sample
+    return stacked
 
 
 def _balancing(targets: np.ndarray) -> np.ndarray:

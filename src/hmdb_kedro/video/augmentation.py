@@ -5,7 +5,9 @@ a horizontal flip negates x, a resize by S / c multiplies every vector by S / c,
 inverts every field.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -110,7 +112,17 @@ def best_reduction(height: int, width: int, view: View, size: int) -> int:
     return next((factor for factor in _REDUCTIONS if side / factor >= size), 1)
 
 
-def view_frames(frames: np.ndarray, view: View, size: int) -> np.ndarray:
+class PictureSeries(Protocol):
+    """Pictures of one shape: an array of them, or what gives them one by one."""
+
+    def __len__(self) -> int:
+        """Return how many they are."""
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield each: (H, W, C)."""
+
+
+def view_frames(frames: PictureSeries, view: View, size: int) -> np.ndarray:
     """Apply a view to RGB frames.
 
     Args:
@@ -121,13 +133,13 @@ def view_frames(frames: np.ndarray, view: View, size: int) -> np.ndarray:
     Returns:
         uint8, shape (T, size, size, 3).
     """
-    crops = _resized(_cropped(frames, view), size, view.flip)
+    crops = _viewed(frames, view, size)
     if (view.brightness, view.contrast, view.saturation) == (1.0, 1.0, 1.0):
         return crops
     return _recoloured(crops, view)
 
 
-def view_flow(flow: np.ndarray, view: View, size: int) -> np.ndarray:
+def view_flow(flow: PictureSeries, view: View, size: int) -> np.ndarray:
     """Apply a view to flow fields; vectors stay in pixels, of the result.
 
     Args:
@@ -138,12 +150,9 @@ def view_flow(flow: np.ndarray, view: View, size: int) -> np.ndarray:
     Returns:
         float32, shape (T, size, size, 2).
     """
-    crops = _cropped(flow, view)
-    viewed = _resized(crops, size, view.flip)
-    scale = size / crops.shape[1]
-    factors = (-scale if view.flip else scale, scale, 0.0, 0.0)
-    for field in viewed:
-        cv2.multiply(field, factors, dst=field)  # type: ignore[call-overload]
+    viewed = _viewed(flow, view, size, in_pixels=True)
+    if view.flip:
+        np.negative(viewed[..., 0], out=viewed[..., 0])
     return viewed
 
 
@@ -209,24 +218,32 @@ def _inverted(field: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.nd
     return inverse
 
 
-def _cropped(pictures: np.ndarray, view: View) -> np.ndarray:
-    height, width = pictures.shape[1:3]
+def _viewed(
+    pictures: PictureSeries, view: View, size: int, *, in_pixels: bool = False
+) -> np.ndarray:
+    """Crop, resize and mirror picture by picture; values in pixels grow with the picture."""
+    viewed: np.ndarray = np.empty(0)
+    for place, picture in enumerate(pictures):
+        if not place:
+            viewed = np.empty((len(pictures), size, size, picture.shape[-1]), picture.dtype)
+        crop, target = _cropped(picture, view), viewed[place]
+        # Down to half the size two neighbours cover what lies between them, at a tenth of the time.
+        shrinks = len(crop) > 2 * size
+        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        cv2.resize(crop, (size, size), dst=target, interpolation=interpolation)
+        if view.flip:
+            cv2.flip(target, 1, dst=target)
+        if in_pixels:
+            target *= np.float32(size / len(crop))
+    return viewed
+
+
+def _cropped(picture: np.ndarray, view: View) -> np.ndarray:
+    height, width = picture.shape[:2]
     side = max(1, round(view.side * min(height, width)))
     top = min(round(view.top * height), height - side)
     left = min(round(view.left * width), width - side)
-    return pictures[:, top : top + side, left : left + side]
-
-
-def _resized(crops: np.ndarray, size: int, flip: bool) -> np.ndarray:
-    # Down to half the size two neighbours cover what lies between them, at a tenth of the time.
-    shrinks = crops.shape[1] > 2 * size
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized = np.empty((len(crops), size, size, crops.shape[-1]), crops.dtype)
-    for crop, target in zip(crops, resized, strict=True):
-        cv2.resize(crop, (size, size), dst=target, interpolation=interpolation)
-        if flip:
-            cv2.flip(target, 1, dst=target)
-    return resized
+    return picture[top : top + side, left : left + side]
 
 
 def _recoloured(frames: np.ndarray, view: View) -> np.ndarray:

@@ -1,15 +1,18 @@
 """How pictures and flow fields are stored: JPEG bytes inside a table's row."""
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
 # A zero displacement must come back as exactly zero, so the scale is symmetric about 128.
 _ZERO, _STEPS = 128, 127
-_REDUCED_COLOUR = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
+# OpenCV names its reduced sizes for BGR and grey alone; without either they are RGB's.
+_RGB = {
+    1: cv2.IMREAD_COLOR_RGB,
+    2: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_REDUCED_GRAYSCALE_8,
 }
 
 
@@ -23,8 +26,7 @@ def decode_frame(encoded: bytes, reduce: int = 1) -> np.ndarray:
 
     Reduction happens inside the JPEG decoder: half the size costs about half the time.
     """
-    frame = _decode(encoded, _REDUCED_COLOUR[reduce])
-    return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=frame)
+    return _decode(encoded, _RGB[reduce])
 
 
 def encode_flow(flow: np.ndarray, bound_px: float, quality: int) -> bytes:
@@ -45,8 +47,8 @@ def decode_flow(encoded: bytes, bound_px: float) -> np.ndarray:
     """Invert `encode_flow`: float32, shape (H, W, 2), in pixels."""
     planes = _decode(encoded, cv2.IMREAD_GRAYSCALE)
     height = len(planes) // 2
-    pixels = (np.arange(256, dtype=np.float32) - _ZERO) * np.float32(bound_px / _STEPS)
-    return cv2.LUT(cv2.merge((planes[:height], planes[height:])), pixels)
+    steps = cv2.merge((planes[:height], planes[height:]))
+    return cv2.LUT(steps, _pixels(bound_px))
 
 
 def quantise(flow: np.ndarray, bound_px: float) -> np.ndarray:
@@ -57,6 +59,12 @@ def quantise(flow: np.ndarray, bound_px: float) -> np.ndarray:
     steps = cv2.addWeighted(planes, scale, planes, 0.0, _ZERO, dtype=cv2.CV_8U)
     np.maximum(steps, _ZERO - _STEPS, out=steps)
     return steps
+
+
+@lru_cache(maxsize=8)
+def _pixels(bound_px: float) -> np.ndarray:
+    """Return the displacement that each step stands for: float32 (256,)."""
+    return (np.arange(256, dtype=np.float32) - _ZERO) * np.float32(bound_px / _STEPS)
 
 
 def _encode(picture: np.ndarray, quality: int) -> bytes:

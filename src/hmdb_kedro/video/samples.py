@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from hmdb_kedro.params import Cnn3dParams, SpatialParams, StackParams, TemporalParams, TrainParams
 from hmdb_kedro.video.augmentation import (
     Augmentation,
+    PictureSeries,
     View,
     best_reduction,
     centre_view,
@@ -33,6 +34,14 @@ class Pictures(Protocol):
 
     def take(self, clip_id: str, indices: Any, reduce: int = 1) -> np.ndarray:
         """Return the chosen pictures of a clip."""
+
+
+@runtime_checkable
+class OneByOne(Protocol):
+    """What also gives pictures as they are needed: a ClipTable."""
+
+    def each(self, clip_id: str, indices: Any, reduce: int = 1) -> PictureSeries:
+        """Return the chosen pictures of a clip, each decoded when it is its turn."""
 
 
 Views = Callable[[int, int], Sequence[View]]
@@ -133,8 +142,7 @@ class Sampler:
                 pictures, clip_id, indices[::-1] if is_reversed else indices, view
             )
         else:
-            flow = pictures.take(clip_id, indices)
-            flow = self._conditioned(reverse_flow(flow) if is_reversed else flow)
+            flow = self._flow(pictures, clip_id, indices, is_reversed)
             sample = view_flow(flow, view, self.image_size)
         return sample[0] if self.window == 1 else sample
 
@@ -143,11 +151,20 @@ class Sampler:
     ) -> np.ndarray:
         _, height, width = pictures.shape(clip_id)
         reduce = best_reduction(height, width, view, self.image_size)
-        frames = view_frames(pictures.take(clip_id, indices, reduce), view, self.image_size)
+        frames = view_frames(_read(pictures, clip_id, indices, reduce), view, self.image_size)
         return np.diff(frames.astype(np.float32), axis=0) if self.difference else frames
 
-    def _conditioned(self, flow: np.ndarray) -> np.ndarray:
-        return condition_flow(flow, remove_median=self.remove_median, square_root=self.square_root)
+    def _flow(
+        self, pictures: Pictures, clip_id: str, indices: np.ndarray, is_reversed: bool
+    ) -> PictureSeries:
+        if not (is_reversed or self.remove_median or self.square_root):
+            return _read(pictures, clip_id, indices)
+        flow = pictures.take(clip_id, indices)
+        return condition_flow(
+            reverse_flow(flow) if is_reversed else flow,
+            remove_median=self.remove_median,
+            square_root=self.square_root,
+        )
 
 
 @dataclass(frozen=True)
@@ -228,6 +245,13 @@ def make_augmentation(params: TrainParams) -> Augmentation:
         in_time = (params.time_reversal, params.stride_jitter)
         return Augmentation(params.crop_scale_min, params.flip, colour, *in_time)
     return Augmentation(params.crop_scale_min, params.flip, colour)
+
+
+def _read(pictures: Pictures, clip_id: str, indices: np.ndarray, reduce: int = 1) -> PictureSeries:
+    """Return pictures one by one from a table; from a stand-in, or where some repeat, at once."""
+    if isinstance(pictures, OneByOne) and len(set(indices)) == len(indices):
+        return pictures.each(clip_id, indices, reduce)
+    return pictures.take(clip_id, indices, reduce)
 
 
 _CROPS: dict[str | int, Views] = {

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -15,6 +16,25 @@ from hmdb_kedro.video.encoding import decode_flow, decode_frame
 
 _KEPT_BYTES = 128 * 2**20
 _KINDS = ("frames", "flow", "features")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Pictures that are decoded as they are iterated over.
+
+    Attributes:
+        encoded: Their bytes.
+        decode: From the bytes of one to its array.
+    """
+
+    encoded: Sequence[Any]
+    decode: Callable[[Any], np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return map(self.decode, self.encoded)
 
 
 class ClipTable(Mapping[str, np.ndarray]):
@@ -84,13 +104,21 @@ class ClipTable(Mapping[str, np.ndarray]):
         Raises:
             KeyError: The clip is not in the table.
         """
+        places = [int(index) for index in indices]
+        once = list(dict.fromkeys(places))
+        decoded = dict(zip(once, self.each(clip_id, once, reduce), strict=True))
+        return np.stack([decoded[index] for index in places])
+
+    def each(self, clip_id: str, indices: Sequence[int], reduce: int = 1) -> "Decoded":
+        """Return the chosen pictures one by one, as `take` does all at once.
+
+        Each is decoded when it is its turn, so that what is done with it finds it in the
+        processor's cache, and one memory serves them all.
+        """
         row = self._row(clip_id)
         pictures = row[self.kind].chunk(0)[0].values
-        decode = self._decoder(row, reduce)
-        decoded = {
-            index: decode(pictures[index].as_buffer()) for index in {int(i) for i in indices}
-        }
-        return np.stack([decoded[int(index)] for index in indices])
+        encoded = [pictures[int(index)].as_buffer() for index in indices]
+        return Decoded(encoded, self._decoder(row, reduce))
 
     def __getitem__(self, clip_id: str) -> np.ndarray:
         return self.take(clip_id, range(self.shape(clip_id)[0]))
