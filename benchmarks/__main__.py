@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.accelerator import BENCHMARKS as ACCELERATOR
 from benchmarks.evaluation import BENCHMARKS as EVALUATION
 from benchmarks.extraction import BENCHMARKS as EXTRACTION
 from benchmarks.inference import BENCHMARKS as INFERENCE
@@ -23,6 +24,7 @@ def frozen_epoch_speedup(folder: Path) -> Iterator[Measurement]:
 
 
 BENCHMARKS: dict[str, Benchmark] = {
+    **ACCELERATOR,
     **EVALUATION,
     **EXTRACTION,
     **INFERENCE,

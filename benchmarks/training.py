@@ -18,6 +18,7 @@ import pyarrow as pa
 import yaml
 from joblib import Parallel, delayed
 
+from benchmarks.accelerator import EpochEnds
 from benchmarks.clips import CONF, N_FEW, base_params, index_of, some_clips
 from benchmarks.extraction import FAST, extract, repeated_clip
 from benchmarks.measure import Benchmark, Measurement
@@ -44,7 +45,7 @@ def fit_overhead(folder: Path) -> Iterator[Measurement]:
     from hmdb_kedro.models.cnn3d import build_cnn3d  # noqa: PLC0415 - imports Keras
     from hmdb_kedro.models.spatial import build_spatial  # noqa: PLC0415
 
-    clips, tables = _tables(folder)
+    clips, tables = some_tables(folder)
     temporal = model_params(
         "temporal", batch_size=8, samples_per_clip=2, filters=[16, 32, 64, 96], epochs=EPOCHS
     )
@@ -63,7 +64,7 @@ def fit_overhead(folder: Path) -> Iterator[Measurement]:
 
 def loader_samples_per_second(folder: Path) -> Iterator[Measurement]:
     """Compare reading training samples from the tables with single JPEG files of full size."""
-    clips, tables = _tables(folder)
+    clips, tables = some_tables(folder)
     files = _written_files(folder, clips)
     cv2.setNumThreads(1)
     for name, kind, params, bound in (
@@ -131,18 +132,6 @@ BENCHMARKS: dict[str, Benchmark] = {
 }
 
 
-class _Seconds:
-    """An epoch log that keeps when each epoch ended."""
-
-    run_id: str | None = None
-
-    def __init__(self) -> None:
-        self.ends: list[float] = []
-
-    def log(self, metrics: Any, epoch: int) -> None:
-        self.ends.append(time.perf_counter())
-
-
 class _Files:
     """A stand-in for a table: one JPEG of full size a frame, or two a flow field."""
 
@@ -170,7 +159,7 @@ class _Files:
         return (np.stack(axes, axis=-1) - 128) * np.float32((self._bound_px or 1) / 127)
 
 
-def _tables(folder: Path) -> tuple[pd.DataFrame, dict[str, ClipTable]]:
+def some_tables(folder: Path) -> tuple[pd.DataFrame, dict[str, ClipTable]]:
     """Extract some clips with the settings of conf/base, and give them labels."""
     clips = some_clips(folder)
     index = index_of(clips, N_FEW)
@@ -251,7 +240,7 @@ def _epoch_of_fit(
     from hmdb_kedro.datasets.checkpoint import CheckpointFiles  # noqa: PLC0415
     from hmdb_kedro.training.fit import TrainingSet, fit  # noqa: PLC0415
 
-    log = _Seconds()
+    log = EpochEnds()
     data = TrainingSet(clips, clips.iloc[:0], table, N_CLASSES)
     states = CheckpointFiles(folder / "checkpoint").part(type(params).__name__)
     fit(build, data, params, 1, log, states)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -100,6 +101,17 @@ def test_a_gpu_that_is_not_there_is_told(monkeypatch):
     monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: [])
     with pytest.raises(UserError, match=r"`devices: gpu`: .* sees none"):
         train(small_params(epochs=1, devices="gpu"))
+
+
+def test_torch_is_asked_for_its_own_devices(monkeypatch):
+    import keras  # noqa: PLC0415
+
+    from hmdb_kedro.training.devices import list_devices  # noqa: PLC0415
+
+    cuda = SimpleNamespace(device_count=lambda: 2)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    assert (list_devices("cpu"), list_devices("gpu")) == (["cpu"], ["cuda:0", "cuda:1"])
 
 
 @pytest.mark.extended

@@ -1,6 +1,6 @@
 """Where a model computes, and in what precision.
 
-The only module that may import TensorFlow: strategies and graphs are the backend's own.
+The only module that may import a backend: strategies, graphs and torch's devices are its own.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ def in_precision(precision: str, devices: str = "auto") -> Iterator[None]:
     Raises:
         UserError: float16 without a GPU, for which TensorFlow has no 3D pooling.
     """
-    if precision == "float16" and (devices == "cpu" or not keras.distribution.list_devices("gpu")):
+    if precision == "float16" and (devices == "cpu" or not list_devices("gpu")):
         raise UserError(
             "`precision: float16` needs a GPU. Received: a CPU. Take `mixed_bfloat16` or `float32`."
         )
@@ -43,6 +43,19 @@ def in_precision(precision: str, devices: str = "auto") -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def list_devices(kind: str) -> list[str]:
+    """Return the names of this machine's devices that the backend sees.
+
+    Args:
+        kind: `cpu` or `gpu`.
+    """
+    if keras.backend.backend() != "torch":
+        return list(keras.distribution.list_devices(kind))
+    import torch  # noqa: PLC0415 - the backend: Keras lists no devices of torch's
+
+    return ["cpu"] if kind == "cpu" else [f"cuda:{i}" for i in range(torch.cuda.device_count())]
 
 
 @contextmanager
@@ -102,15 +115,15 @@ def _single_function(tf: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any
 
 
 def _find(devices: str) -> list[str]:
-    found = keras.distribution.list_devices("cpu" if devices == "cpu" else "gpu")
+    found = list_devices("cpu" if devices == "cpu" else "gpu")
     if devices == "gpu" and not found:
         raise UserError(
             f"`devices: gpu`: {keras.backend.backend()} sees none on this machine. Install its GPU "
             'build (for TensorFlow: pip install "hmdb_kedro[gpu]") and a driver, or take `auto`.'
         )
     if devices != "all":
-        return list(found[:1])
-    return list(found or keras.distribution.list_devices("cpu"))
+        return found[:1]
+    return found or list_devices("cpu")
 
 
 @contextmanager
