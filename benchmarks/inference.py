@@ -20,7 +20,7 @@ from benchmarks.measure import Benchmark, Measurement
 from hmdb_kedro.artefacts import TrainedModel
 from hmdb_kedro.backend import load_keras
 from hmdb_kedro.datasets import KerasModel, OnnxModel
-from hmdb_kedro.datasets.keras_model import sidecar_of
+from hmdb_kedro.datasets.model_file import sidecar_of
 from hmdb_kedro.inference import Recogniser, Stream, write_export
 from hmdb_kedro.inference.exported import Exported
 from hmdb_kedro.params import FlowSettings

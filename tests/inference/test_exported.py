@@ -3,13 +3,15 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
-import onnx
 import pytest
 from clips import moving_clip, write_clip
-from onnx import TensorProto, helper
-from recognising import CLASSES, FLOW, FUSION, RGB
+from exporting import tiny_networks
+from recognising import CLASSES, FUSION, RGB
 
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.inference import Recogniser, write_export
@@ -17,38 +19,9 @@ from hmdb_kedro.inference.command import main
 from hmdb_kedro.inference.exported import Exported
 
 
-def write_network(file, shape):
-    """Write a softmax over the mean of the inputs and its negative."""
-    axes = list(range(1, len(shape) + 1))
-    nodes = [
-        helper.make_node("ReduceMean", ["x"], ["mean"], axes=axes, keepdims=0),
-        helper.make_node("Neg", ["mean"], ["minus"]),
-        helper.make_node("Unsqueeze", ["mean", "one"], ["a"]),
-        helper.make_node("Unsqueeze", ["minus", "one"], ["b"]),
-        helper.make_node("Concat", ["b", "a"], ["logits"], axis=1),
-        helper.make_node("Softmax", ["logits"], ["y"], axis=1),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "mean",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", *shape])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])],
-        [helper.make_tensor("one", TensorProto.INT64, [1], [1])],
-    )
-    opset = [helper.make_opsetid("", 13)]
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), file)
-
-
 @pytest.fixture
 def exported(tmp_path):
-    files = {"spatial": (32, 32, 3), "temporal": (3, 32, 32, 2)}
-    for name, shape in files.items():
-        write_network(tmp_path / f"{name}_made.onnx", shape)
-    streams = {
-        "spatial": (tmp_path / "spatial_made.onnx", RGB),
-        "temporal": (tmp_path / "temporal_made.onnx", FLOW),
-    }
-    return Exported(streams, FUSION)
+    return tiny_networks(tmp_path)
 
 
 @pytest.fixture
@@ -136,3 +109,15 @@ def test_a_bad_file_is_one_line_and_the_exit_code_is_1(folder, video, tmp_path, 
 def test_the_command_says_in_one_line_that_there_is_no_export(tmp_path, capsys):
     assert main([str(tmp_path / "nowhere"), "a.avi"]) == 1
     assert capsys.readouterr().err.startswith("Error: There is no export here.")
+
+
+def test_an_export_is_used_without_a_trace_of_telemetry(folder, video, tmp_path):
+    (tmp_path / "temporary").mkdir()
+    home = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-m", "hmdb_kedro.inference.command", str(folder), str(video)]
+    kept = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment = kept | home | {"TMPDIR": str(tmp_path / "temporary")}
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    # onnxruntime leaves its session and a data base of events where it means to report them.
+    assert not list((tmp_path / "temporary").iterdir())
+    assert not (tmp_path / "home").exists()

@@ -8,6 +8,7 @@ from hmdb_kedro.inference.reading import Limits, Video
 from hmdb_kedro.inference.recogniser import Recogniser
 from hmdb_kedro.inference.results import Action, Failure, Prediction, StreamAnswer
 from hmdb_kedro.inference.streams import Stream
+from hmdb_kedro.inference.workers import Workers
 
 __all__ = [
     "Action",
@@ -18,5 +19,6 @@ __all__ = [
     "Stream",
     "StreamAnswer",
     "Video",
+    "Workers",
     "write_export",
 ]

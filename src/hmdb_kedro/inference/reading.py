@@ -1,7 +1,9 @@
 """From a path, bytes or an array to the pictures that streams look at."""
 
+import os
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,17 +23,64 @@ class Limits:
     """What a video may ask for.
 
     Attributes:
+        max_bytes: Of the file.
         max_pixels: Of a frame: 4096×2304 by default.
         max_frames: Of the video.
+        max_duration_s: Of the video, by its own frame rate.
         min_decoded_share: Decoded over announced frames below which a file counts as truncated, as
             in `data_prep`.
         fps: Frames a second of arrays, and of files that do not say.
+        max_seconds: For an answer; held by `Workers` alone.
+        max_memory_bytes: For an answer, beside the networks; held by `Workers` alone, on Linux.
     """
 
+    max_bytes: int = 2 * 2**30
     max_pixels: int = 4096 * 2304
     max_frames: int = 20_000
+    max_duration_s: float = 1200.0
     min_decoded_share: float = 0.9
     fps: float = 30.0
+    max_seconds: float = 60.0
+    max_memory_bytes: int = 2 * 2**30
+
+    def check_bytes(self, size: int) -> None:
+        """Refuse a file that is too large.
+
+        Raises:
+            UnreadableClipError: It is.
+        """
+        if size > self.max_bytes:
+            raise UnreadableClipError(
+                f"{size:,} bytes are beyond the limit of {self.max_bytes:,} bytes; cut it into "
+                "parts"
+            )
+
+    def check_size(self, width: int, height: int) -> None:
+        """Refuse frames that are too large.
+
+        Raises:
+            UnreadableClipError: They are.
+        """
+        if height * width > self.max_pixels:
+            raise UnreadableClipError(
+                f"frames of {width}×{height} pixels are beyond the limit of "
+                f"{self.max_pixels:,} pixels; scale it down"
+            )
+
+    def check_length(self, n_frames: int, fps: float) -> None:
+        """Refuse a video that is too long.
+
+        Raises:
+            UnreadableClipError: It is.
+        """
+        if n_frames > self.max_frames:
+            raise UnreadableClipError(
+                f"it has more than {self.max_frames:,} frames; cut it into parts"
+            )
+        if n_frames > self.max_duration_s * fps:
+            raise UnreadableClipError(
+                f"it is longer than {self.max_duration_s:g} s; cut it into parts"
+            )
 
 
 @dataclass(frozen=True)
@@ -66,14 +115,12 @@ def hold_video(video: Video, settings: Collection[Settings], limits: Limits) -> 
         UnreadableClipError: It is no video, damaged, too short, or beyond a limit.
     """
     if isinstance(video, np.ndarray):
-        counted = _Counted(_bgr(video), limits)
+        counted = _Counted(_bgr(video), limits, limits.fps)
         return HeldVideo(hold_clip(counted, settings), counted.n_frames, limits.fps)
     if isinstance(video, bytes):
-        # OpenCV opens files alone; this one has no name that could be found, and goes with the end.
-        with tempfile.NamedTemporaryFile(suffix=".video") as file:
-            file.write(video)
-            file.flush()
-            return _hold_file(Path(file.name), settings, limits)
+        limits.check_bytes(len(video))
+        with _file_of(video) as file:
+            return _hold_file(file, settings, limits)
     return _hold_file(Path(video), settings, limits)
 
 
@@ -103,14 +150,35 @@ def _hold_file(file: Path, settings: Collection[Settings], limits: Limits) -> He
         raise UnreadableClipError("a folder without videos")
     if not file.exists():
         raise UnreadableClipError("there is no such file")
+    limits.check_bytes(file.stat().st_size)
     with Capture(file) as capture:
-        counted = _Counted(capture.frames(reuse=True), limits)
-        pictures = hold_clip(counted, settings)
+        # Before the first frame is decoded, whose memory is taken at once.
+        limits.check_size(*capture.announced_size)
         fps = capture.fps if np.isfinite(capture.fps) and capture.fps > 0 else limits.fps
+        counted = _Counted(capture.frames(reuse=True), limits, fps)
+        pictures = hold_clip(counted, settings)
         announced = capture.announced
     if counted.n_frames < limits.min_decoded_share * announced:
         raise UnreadableClipError(describe_cut(counted.n_frames, announced))
     return HeldVideo(pictures, counted.n_frames, fps)
+
+
+@contextmanager
+def _file_of(video: bytes) -> Iterator[Path]:
+    """Give bytes a path, which is all that OpenCV opens.
+
+    Where the system can, they stay in memory and are gone with the process, however it ends.
+    """
+    if not hasattr(os, "memfd_create"):
+        with tempfile.NamedTemporaryFile(suffix=".video") as file:
+            file.write(video)
+            file.flush()
+            yield Path(file.name)
+        return
+    with os.fdopen(os.memfd_create("video"), "wb") as file:
+        file.write(video)
+        file.flush()
+        yield Path(f"/proc/self/fd/{file.fileno()}")
 
 
 def _bgr(frames: np.ndarray) -> Iterator[np.ndarray]:
@@ -125,21 +193,14 @@ def _bgr(frames: np.ndarray) -> Iterator[np.ndarray]:
 class _Counted(Iterable[np.ndarray]):
     """Frames, counted and held to the limits as they pass."""
 
-    def __init__(self, frames: Iterable[np.ndarray], limits: Limits):
-        self._frames, self._limits = frames, limits
+    def __init__(self, frames: Iterable[np.ndarray], limits: Limits, fps: float):
+        self._frames, self._limits, self._fps = frames, limits, fps
         self.n_frames = 0
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for frame in self._frames:
             self.n_frames += 1
             height, width = frame.shape[:2]
-            if height * width > self._limits.max_pixels:
-                raise UnreadableClipError(
-                    f"frames of {width}×{height} pixels are beyond the limit of "
-                    f"{self._limits.max_pixels:,} pixels; scale it down"
-                )
-            if self.n_frames > self._limits.max_frames:
-                raise UnreadableClipError(
-                    f"it has more than {self._limits.max_frames:,} frames; cut it into parts"
-                )
+            self._limits.check_size(width, height)
+            self._limits.check_length(self.n_frames, self._fps)
             yield frame

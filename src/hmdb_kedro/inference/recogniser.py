@@ -26,6 +26,7 @@ from hmdb_kedro.video.decode import UnreadableClipError
 from hmdb_kedro.video.live import Section
 
 TOP_K = 5
+TOO_LARGE = "it takes more memory than there is for it; cut it, or scale it down"
 
 
 class Recogniser:
@@ -58,15 +59,22 @@ class Recogniser:
         self.limits = limits or Limits()
 
     @classmethod
-    def from_export(cls, folder: str | Path, limits: Limits | None = None) -> "Recogniser":
+    def from_export(
+        cls, folder: str | Path, limits: Limits | None = None, *, threads: int | None = None
+    ) -> "Recogniser":
         """Load what `kedro hmdb export` has written; needs neither Kedro nor Keras.
+
+        Args:
+            folder: The export.
+            limits: What is refused.
+            threads: How many a network computes with; by default one a core.
 
         Raises:
             UserError: It is no export, or a file of it has changed.
         """
         exported = read_export(Path(folder))
         streams = [
-            Stream.of_file(name, file, preprocessing)
+            Stream.of_file(name, file, preprocessing, threads)
             for name, (file, preprocessing) in exported.streams.items()
         ]
         return cls(streams, exported.fusion, limits)
@@ -119,8 +127,12 @@ class Recogniser:
         try:
             held = hold_video(video, {stream.settings for stream in self._streams}, self.limits)
             return self._answer(name_of(video), held, top_k, with_timeline)
+        except MemoryError:
+            raise UnreadableClipError(TOO_LARGE) from None
         except (cv2.error, OSError) as error:
-            raise UnreadableClipError(" ".join(str(error).split())) from None
+            is_memory = isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem
+            reason = TOO_LARGE if is_memory else " ".join(str(error).split())
+            raise UnreadableClipError(reason) from None
 
     def predict_many(
         self, videos: Iterable[Video], *, top_k: int = TOP_K, with_timeline: bool | None = None

@@ -39,9 +39,11 @@ class Stream:
         return cls(name, trained.model.predict_on_batch, trained.preprocessing)
 
     @classmethod
-    def of_file(cls, name: str, file: Path, preprocessing: Mapping[str, Any]) -> "Stream":
-        """Return the stream of an ONNX file."""
-        return cls(name, onnx_network(file), preprocessing)
+    def of_file(
+        cls, name: str, file: Path, preprocessing: Mapping[str, Any], threads: int | None = None
+    ) -> "Stream":
+        """Return the stream of an ONNX file; by default it computes with a thread a core."""
+        return cls(name, onnx_network(file, threads), preprocessing)
 
     @cached_property
     def settings(self) -> Settings:
@@ -78,12 +80,13 @@ class Stream:
         return crops
 
 
-def onnx_network(file: Path) -> Network:
+def onnx_network(file: Path, threads: int | None = None) -> Network:
     """Return a network that onnxruntime computes, on the CPU."""
     import onnxruntime  # noqa: PLC0415 - where an export is used
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = threads or 0  # 0: its own choice, one a core
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
 

@@ -107,6 +107,7 @@ class Capture:
     Attributes:
         announced: Frames the container promises; a guess, 0 where it says nothing.
         fps: Frames a second, as the container says; 0 where it says nothing.
+        announced_size: Width and height that the container promises, in pixels; 0 likewise.
         width: Pixels; 0 until `count` has seen a frame.
         height: Pixels, likewise.
     """
@@ -126,6 +127,8 @@ class Capture:
             raise UnreadableClipError("no video that OpenCV can open")
         self.announced = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         self.fps = float(self._capture.get(cv2.CAP_PROP_FPS))
+        wide, high = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
+        self.announced_size = int(self._capture.get(wide)), int(self._capture.get(high))
         self.width = self.height = 0
 
     def __enter__(self) -> "Capture":
