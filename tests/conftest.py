@@ -19,6 +19,16 @@ def real_clips() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def store_address(tmp_path_factory) -> str:
+    """The one MLflow store that the tests of a process share: making it takes seconds."""
+    from hmdb_kedro.tracking.hooks import make_store  # noqa: PLC0415 - imports Kedro
+
+    address = f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+    make_store(address)
+    return address
+
+
 # A third of the usual examples in the quick round, all of them and more in `make test-all`.
 settings.register_profile("quick", max_examples=30, deadline=None)
 settings.register_profile("thorough", max_examples=200, deadline=None)

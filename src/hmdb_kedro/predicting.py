@@ -1,6 +1,6 @@
 """`kedro hmdb predict` and `kedro hmdb export`: from the catalog to an answer, or to a folder."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,16 +30,18 @@ class Wanted:
         form: `text`, `json` or `csv`.
         top: How many classes.
         overlay: Where the video goes with its answer drawn in, or None.
+        model_uri: The MLflow model that answers, instead of the last finished run.
     """
 
     videos: Sequence[Path]
     form: str
     top: int
     overlay: Path | None = None
+    model_uri: str | None = None
 
 
 def predict(catalog: CatalogProtocol[Any, Any], wanted: Wanted, env: str | None = None) -> bool:
-    """Answer videos by the last finished run, and write the answers to the terminal.
+    """Answer videos by the last finished run, or a logged model, and show the answers.
 
     Returns:
         Whether all have an answer.
@@ -50,7 +52,10 @@ def predict(catalog: CatalogProtocol[Any, Any], wanted: Wanted, env: str | None 
     files = list(expand_folders(wanted.videos))
     if wanted.overlay is not None and len(files) != 1:
         raise UserError(f"--overlay takes one video. Received: {len(files)}.")
-    recogniser = recogniser_of(catalog, env)
+    if wanted.model_uri is None:
+        recogniser = recogniser_of(catalog, env)
+    else:
+        recogniser = Recogniser.from_mlflow(wanted.model_uri)
     answers = list(recogniser.predict_many(files, top_k=wanted.top)) if wanted.overlay else None
     shown = answers or recogniser.predict_many(files, top_k=wanted.top)
     n_failed = show_answers(shown, wanted.form, click.echo, partial(click.echo, err=True))
@@ -85,8 +90,17 @@ def recogniser_of(catalog: CatalogProtocol[Any, Any], env: str | None = None) ->
     return Recogniser.from_models(models, fusion)
 
 
-def exported_of(catalog: CatalogProtocol[Any, Any], env: str | None = None) -> Exported:
+def exported_of(
+    catalog: CatalogProtocol[Any, Any],
+    env: str | None = None,
+    versions: Mapping[str, str] | None = None,
+) -> Exported:
     """Return what an export is made of: the ONNX files and the fusion of the last finished run.
+
+    Args:
+        catalog: Where they are.
+        env: Named in the command that makes what is missing.
+        versions: Of streams that are not to be the newest.
 
     Raises:
         UserError: Something is missing; it names the command that makes it.
@@ -94,7 +108,8 @@ def exported_of(catalog: CatalogProtocol[Any, Any], env: str | None = None) -> E
     fusion = _fusion(catalog, env)
     _require(catalog, [f"{stream}.onnx" for stream in fusion["streams"]], env)
     found: dict[str, OnnxFile] = {
-        stream: catalog.load(f"{stream}.onnx") for stream in fusion["streams"]
+        stream: catalog.load(f"{stream}.onnx", version=(versions or {}).get(stream))
+        for stream in fusion["streams"]
     }
     apart = [n for n, model in found.items() if list(model.classes) != list(fusion["classes"])]
     if apart:

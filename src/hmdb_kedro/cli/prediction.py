@@ -20,6 +20,10 @@ from hmdb_kedro.cli.group import hmdb
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the video with labels, bars and its flow to this .mp4; one video only.",
 )
+@click.option(
+    "--model-uri",
+    help="The MLflow model that answers, instead of the last run: models:/two_stream@best, say.",
+)
 def predict(
     env: str | None,
     conf_source: str | None,
@@ -28,12 +32,13 @@ def predict(
     form: str | None,
     top: int,
     overlay: Path | None,
+    model_uri: str | None,
 ) -> None:
     """Say which action VIDEOS (or folders of them) show, by the last finished run."""
     from hmdb_kedro import predicting  # noqa: PLC0415
 
     context = open_context(env, conf_source, params)
-    wanted = predicting.Wanted(videos, form or "text", top, overlay)
+    wanted = predicting.Wanted(videos, form or "text", top, overlay, model_uri)
     if not predicting.predict(context.catalog, wanted, env):
         click.get_current_context().exit(1)
 

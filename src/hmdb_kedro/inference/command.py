@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hmdb_kedro.errors import UserError
+from hmdb_kedro.inference.logged import is_model_uri
 from hmdb_kedro.inference.printing import show_answers
 from hmdb_kedro.inference.reading import expand_folders
 from hmdb_kedro.inference.recogniser import TOP_K, Recogniser
@@ -19,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = _parser().parse_args(arguments)
     try:
-        recogniser = Recogniser.from_export(given.export)
+        load = Recogniser.from_mlflow if is_model_uri(given.export) else Recogniser.from_export
+        recogniser = load(given.export)
     except UserError as error:
         _say(f"Error: {error}")
         return 1
@@ -35,7 +37,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hmdb-predict", description="Say which action videos show, by an exported recogniser."
     )
-    parser.add_argument("export", type=Path, help="folder that `kedro hmdb export` has written")
+    parser.add_argument(
+        "export",
+        help="folder that `kedro hmdb export` has written, or an MLflow model's address "
+        "(models:/two_stream@best)",
+    )
     parser.add_argument("videos", type=Path, nargs="+", help="videos, or folders of them")
     parser.add_argument(
         "--top", type=_positive, default=TOP_K, help="classes to show (%(default)s)"

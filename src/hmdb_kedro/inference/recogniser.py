@@ -12,6 +12,7 @@ from hmdb_kedro.errors import UserError
 from hmdb_kedro.evaluation.fusion import FusionRule, fuse
 from hmdb_kedro.inference import timeline
 from hmdb_kedro.inference.exported import read_export
+from hmdb_kedro.inference.logged import export_of_model
 from hmdb_kedro.inference.reading import HeldVideo, Limits, Video, hold_video, name_of
 from hmdb_kedro.inference.results import (
     Action,
@@ -105,6 +106,21 @@ class Recogniser:
             )
         streams = [Stream.of_model(name, trained) for name, trained in chosen.items()]
         return cls(streams, fusion, limits)
+
+    @classmethod
+    def from_mlflow(cls, uri: str, limits: Limits | None = None) -> "Recogniser":
+        """Load what `fusion_eval` has logged as an MLflow model.
+
+        Args:
+            uri: `models:/two_stream@best`, `models:/two_stream/3`, `runs:/<run>/two_stream`, or a
+                folder.
+            limits: What is refused.
+
+        Raises:
+            UserError: MLflow is not installed, or there is no such model of this project.
+        """
+        with export_of_model(uri) as folder:
+            return cls.from_export(folder, limits)
 
     @property
     def streams(self) -> tuple[str, ...]:

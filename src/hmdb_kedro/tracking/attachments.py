@@ -16,6 +16,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
+from kedro.io import DatasetError
 from kedro.pipeline.node import Node
 from mlflow.data.dataset import Dataset
 from mlflow.data.dataset_source import DatasetSource
@@ -28,14 +29,15 @@ from mlflow.models.signature import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 from hmdb_kedro.artefacts import TrainedModel
+from hmdb_kedro.errors import UserError
 from hmdb_kedro.tracking.model_runs import ModelRuns, tag_run
-from hmdb_kedro.tracking.source import PICTURES, RunSource
+from hmdb_kedro.tracking.registry import register
+from hmdb_kedro.tracking.source import FUSED, PICTURES, RunSource
 
 logger = logging.getLogger(__name__)
 
 # What a person opens: attached as it is.
 DOCUMENTS = {"report": "report.html", "model_card": "model_card.md"}
-FUSED = "two_stream"
 _EVALUATION = "evaluation"
 _INDEX = "clip_index"
 # What a clip is to a model: not where its file lies, which differs between machines.
@@ -95,6 +97,23 @@ class Attachments:
             log_text(self._client, run_id, data.to_json(), f"figures/{entry}.json")
         elif isinstance(data, TrainedModel):
             log_signature(self._client, run_id, data)
+
+    def publish(self) -> None:
+        """Log the fused model as one that MLflow can serve, and register it.
+
+        Its run has its figures by now, which say whether it is the best.
+        """
+        try:
+            exported = self._source.exported()
+        except (UserError, DatasetError) as error:
+            logger.info("No model is logged to MLflow: %s", error)
+            return
+        from hmdb_kedro.serving.saving import log_scoring_model  # noqa: PLC0415 - imports OpenCV
+
+        run_id = self._runs.run_id(FUSED)
+        with _attaching("the model"):
+            uri = log_scoring_model(self._client, run_id, exported, FUSED)
+            register(self._client, uri, run_id)
 
     def _note_data(self, index: pd.DataFrame, model: str | None) -> None:
         run_id = self._runs.run_id(model)

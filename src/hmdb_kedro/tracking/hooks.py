@@ -20,7 +20,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from hmdb_kedro.tracking.source import MODELS, PICTURES, RunSource
+from hmdb_kedro.tracking.source import FUSED, MODELS, PICTURES, RunSource
 
 if TYPE_CHECKING:
     from hmdb_kedro.tracking.attachments import Attachments
@@ -117,6 +117,8 @@ class ModelTracking:
         if dataset_name == "metrics":
             for model in (name for name in data if name in MODELS):
                 self._runs.log(model, final_metrics(data[model]))
+            if self._attachments is not None and FUSED in data:
+                self._attachments.publish()
         model, _, entry = dataset_name.rpartition(".")
         if entry == "cost" and model in MODELS:
             self._runs.log(model, _numbers(data))

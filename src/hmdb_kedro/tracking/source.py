@@ -1,7 +1,7 @@
 """What the MLflow run of a model says about where it comes from."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
 from kedro.io import CatalogProtocol, DatasetError
@@ -14,7 +14,11 @@ from hmdb_kedro.params import TemporalParams, models_of
 from hmdb_kedro.pipeline_registry import ORDER
 from hmdb_kedro.tracking.provenance import git_tags, process_tags
 
-MODELS = (*TRAINED_MODELS, "two_stream")
+if TYPE_CHECKING:
+    from hmdb_kedro.inference.exported import Exported
+
+FUSED = "two_stream"
+MODELS = (*TRAINED_MODELS, FUSED)
 
 # How work is spread says nothing about a result.
 _WORKER_FIELDS = {"n_jobs", "backend", "batch_clips", "loader_threads", "devices"}
@@ -24,7 +28,7 @@ PICTURES = dict.fromkeys(TRAINED_MODELS, "frames") | dict.fromkeys(
 )
 # What a model's numbers rest on: parameter branches, and tables by their version.
 _BRANCHES = {model: (table,) for model, table in PICTURES.items()} | {
-    "two_stream": ("frames", "flow"),
+    FUSED: ("frames", "flow"),
 }
 
 
@@ -65,7 +69,7 @@ class RunSource:
     def trains(self, model: str, node: Node) -> bool:
         """Tell whether a model is trained in this session, so that its run is a new one."""
         history = f"{model}.history"
-        return model == "two_stream" or history in self._made or history in node.outputs
+        return model == FUSED or history in self._made or history in node.outputs
 
     def describe(self, model: str) -> tuple[dict[str, str], dict[str, str]]:
         """Return the parameters and tags of a model's run."""
@@ -111,6 +115,18 @@ class RunSource:
         except DatasetError:
             return None
         return None if run_id is None else str(run_id)
+
+    def exported(self) -> "Exported":
+        """Return what the fused model is made of: the networks of the scores that were fused.
+
+        Raises:
+            UserError: Something of it is missing.
+        """
+        from hmdb_kedro.predicting import exported_of  # noqa: PLC0415 - imports OpenCV
+
+        chosen = {name: self._load_versions.get(f"{name}.scores") for name in TRAINED_MODELS}
+        versions = {name: version for name, version in chosen.items() if version}
+        return exported_of(self._catalog, versions=versions)
 
     def _split_and_seed(self) -> dict[str, Any]:
         names: tuple[str, ...] = ("split", "seed")
