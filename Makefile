@@ -71,6 +71,10 @@ report: $(VENV)/train ## Write the report and the model card of a finished run, 
 mlflow: $(VENV)/train ## Open the runs in MLflow.
 	$(BIN)/kedro mlflow ui --env $(ENV)
 
+.PHONY: serve
+serve: $(VENV)/train ## Serve the best two-stream model of MLflow on 127.0.0.1:5001.
+	$(BIN)/mlflow models serve -m models:/two_stream@best --env-manager local -h 127.0.0.1 -p 5001
+
 .PHONY: lock
 lock: $(VENV)/uv ## Resolve the requirements anew, with hashes.
 	$(BIN)/uv pip compile $(LOCK_FLAGS) --extra train pyproject.toml -o requirements.lock

@@ -15,6 +15,7 @@ _ENVIRONMENT = {
     # New tables, absent accelerators and a missing git are no news.
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     # Broken clips are reported as rows of a table, not as FFmpeg's chatter.
     "OPENCV_FFMPEG_LOGLEVEL": "-8",

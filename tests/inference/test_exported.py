@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from clips import moving_clip, write_clip
@@ -104,6 +105,29 @@ def test_a_bad_file_is_one_line_and_the_exit_code_is_1(folder, video, tmp_path, 
     written = capsys.readouterr()
     assert written.err == f"{bad}: no video that OpenCV can open\n"
     assert "bright_right" in written.out
+
+
+def test_videos_of_odd_kinds_are_answered_or_refused_in_one_line(folder, tmp_path, capsys):
+    few, fourcc = moving_clip(3, 0, n_frames=8), cv2.VideoWriter.fourcc
+    write_clip(tmp_path / "8k.avi", np.zeros((2, 4320, 7680, 3), np.uint8))
+    many = write_clip(tmp_path / "many.avi", np.tile(few[:, :32, :32], (1250, 1, 1, 1)))
+    deep = [cv2.VIDEOWRITER_PROP_DEPTH, cv2.CV_16U, cv2.VIDEOWRITER_PROP_IS_COLOR, 0]
+    grey = tmp_path / "grey16.mkv"
+    writer = cv2.VideoWriter(str(grey), cv2.CAP_FFMPEG, fourcc(*"FFV1"), 30.0, (51, 37), deep)
+    for frame in few:
+        writer.write(frame[:37, :51, 0].astype(np.uint16) * 256)
+    writer.release()
+    renamed = write_clip(tmp_path / "wave.avi", few).rename(tmp_path / "wave.txt")
+    for file in (many, grey, renamed):
+        assert main([str(folder), str(file)]) == 0
+        written = capsys.readouterr()
+        assert written.out.startswith(f"{file}: ")
+        assert written.err == ""
+    assert main([str(folder), str(tmp_path / "8k.avi")]) == 1
+    assert capsys.readouterr().err == (
+        f"{tmp_path / '8k.avi'}: frames of 7680×4320 pixels are beyond the limit of 9,437,184 "
+        "pixels; scale it down\n"
+    )
 
 
 def test_the_command_says_in_one_line_that_there_is_no_export(tmp_path, capsys):

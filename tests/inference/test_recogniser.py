@@ -130,11 +130,18 @@ def test_each_bad_file_has_one_line_and_the_others_are_answered(bad_files):
 
 @pytest.mark.parametrize(
     ("limits", "reason"),
-    [(Limits(max_pixels=1000), "128×96 pixels"), (Limits(max_frames=5), "more than 5 frames")],
+    [
+        (Limits(max_pixels=1000), "128×96 pixels"),
+        (Limits(max_frames=5), "more than 5 frames"),
+        (Limits(max_duration_s=0.2), "longer than 0.2 s"),
+        (Limits(max_bytes=1000), "beyond the limit of 1,000 bytes"),
+    ],
 )
 def test_what_is_beyond_a_limit_is_refused(tmp_path, limits, reason):
-    with pytest.raises(UnreadableClipError, match=reason):
-        recogniser(limits).predict(clip(tmp_path))
+    file = clip(tmp_path)
+    for video in (file, file.read_bytes()):
+        with pytest.raises(UnreadableClipError, match=reason):
+            recogniser(limits).predict(video)
 
 
 @pytest.mark.parametrize("shape", [(5, 64, 64), (5, 64, 64, 4), (64,)])
