@@ -10,6 +10,7 @@ from benchmarks.evaluation import BENCHMARKS as EVALUATION
 from benchmarks.extraction import BENCHMARKS as EXTRACTION
 from benchmarks.inference import BENCHMARKS as INFERENCE
 from benchmarks.measure import Benchmark, Measurement, keep, show
+from benchmarks.serving import BENCHMARKS as SERVING
 from benchmarks.startup import BENCHMARKS as STARTUP
 from benchmarks.training import BENCHMARKS as TRAINING
 
@@ -28,6 +29,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     **EVALUATION,
     **EXTRACTION,
     **INFERENCE,
+    **SERVING,
     **STARTUP,
     **TRAINING,
     "frozen_epoch_speedup": frozen_epoch_speedup,

@@ -33,8 +33,8 @@ ROUNDS = 40
 
 def predict_overhead(folder: Path) -> Iterator[Measurement]:
     """Compare an answer, warm, with decoding, the flow it takes and both forward passes."""
-    recogniser = Recogniser.from_export(_export(folder))
-    clip = _clip()
+    recogniser = Recogniser.from_export(sample_export(folder))
+    clip = sample_clip()
     kernels = _kernels(recogniser, clip)
     steps: dict[str, Callable[[], Any]] = {"answer": lambda: recogniser.predict(clip), **kernels}
     # In turn, so that what else the machine does meets all alike.
@@ -46,8 +46,8 @@ def predict_overhead(folder: Path) -> Iterator[Measurement]:
 
 def predict_cold_seconds(folder: Path) -> Iterator[Measurement]:
     """Time `hmdb-predict` from its start to its answer, and report `kedro hmdb predict`."""
-    command = [sys.executable, "-m", "hmdb_kedro.inference.command", str(_export(folder))]
-    clip = str(_clip())
+    command = [sys.executable, "-m", "hmdb_kedro.inference.command", str(sample_export(folder))]
+    clip = str(sample_clip())
     light = min(_seconds([*command, clip]) for _ in range(3))
     given = ["--env", "sample", "--params", f"data_root={_data_root()}"]
     kedro = _seconds([sys.executable, "-m", "kedro", "hmdb", "predict", clip, *given])
@@ -57,7 +57,7 @@ def predict_cold_seconds(folder: Path) -> Iterator[Measurement]:
 
 def onnx_speedup(folder: Path) -> Iterator[Measurement]:
     """Compare Keras' `predict_on_batch` with onnxruntime, both streams, on the CPU."""
-    exported = Recogniser.from_export(_export(folder))
+    exported = Recogniser.from_export(sample_export(folder))
     models = {name: _keras_model(name) for name in exported.streams}
     for n_inputs, at_least in ((1, 1.3), (10, None)):
         steps: dict[str, Callable[[], Any]] = {}
@@ -139,7 +139,8 @@ def _newest(pattern: str) -> Path:
     return found[-1]
 
 
-def _clip() -> Path:
+def sample_clip() -> Path:
+    """Return a clip of the finished run."""
     return _newest("01_raw/videos/*/*.avi")
 
 
@@ -150,7 +151,7 @@ def _keras_model(name: str) -> TrainedModel:
 
 
 @cache
-def _export(folder: Path) -> Path:
+def sample_export(folder: Path) -> Path:
     """Return an export of the newest run; one from before there were ONNX files is converted."""
     fusion = json.loads(_newest("06_models/split1/two_stream_fusion.json/*/*.json").read_text())
     streams = {}
