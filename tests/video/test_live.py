@@ -39,8 +39,11 @@ def held(task, *settings):
     return [pictures[how] for how in settings]
 
 
-@pytest.mark.parametrize("raw_bytes", [live._RAW_BYTES, 0])
-def test_frames_are_those_that_extraction_stores(task, monkeypatch, raw_bytes):
+@pytest.mark.parametrize(
+    ("native_bytes", "raw_bytes"), [(live._NATIVE_BYTES, live._RAW_BYTES), (0, 10**9), (0, 0)]
+)
+def test_frames_are_those_that_extraction_stores(task, monkeypatch, native_bytes, raw_bytes):
+    monkeypatch.setattr(live, "_NATIVE_BYTES", native_bytes)
     monkeypatch.setattr(live, "_RAW_BYTES", raw_bytes)
     stored = frames_row(task, make("frames", **FRAMES))
     (frames,) = held(task, FramesSettings(**FRAMES))
@@ -50,10 +53,13 @@ def test_frames_are_those_that_extraction_stores(task, monkeypatch, raw_bytes):
         assert np.array_equal(frames.take("any", [5, 0, 5], reduce), expected)
 
 
-def test_flow_is_what_extraction_stores(task):
-    stored = flow_row(task, make("flow", **FLOW))
-    (flow,) = held(task, FlowSettings(**FLOW))
-    assert stored["gamma"] > 1
+@pytest.mark.parametrize("native_bytes", [live._NATIVE_BYTES, 0])
+@pytest.mark.parametrize("gamma", ["auto", None])
+def test_flow_is_what_extraction_stores(task, monkeypatch, native_bytes, gamma):
+    monkeypatch.setattr(live, "_NATIVE_BYTES", native_bytes)
+    stored = flow_row(task, make("flow", **FLOW | {"gamma": gamma}))
+    (flow,) = held(task, FlowSettings(**FLOW | {"gamma": gamma}))
+    assert (stored["gamma"] > 1) == (gamma == "auto")
     assert flow.shape("any") == (stored["n_pictures"], stored["height"], stored["width"])
     expected = [decode_flow(encoded, FLOW["bound_px"]) for encoded in stored["flow"]]
     assert np.array_equal(flow.take("any", range(len(expected))), expected)
@@ -93,6 +99,7 @@ def test_too_few_frames_and_other_sizes_are_refused():
 
 
 def test_a_clip_that_does_not_fit_is_refused(monkeypatch):
+    monkeypatch.setattr(live, "_NATIVE_BYTES", 0)
     monkeypatch.setattr(live, "_RAW_BYTES", 0)
     monkeypatch.setattr(live, "_MOST_BYTES", 1000)
     noise = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)

@@ -6,17 +6,20 @@ What is taken went through the same encoding as a stored row; what no sample ask
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 
 from hmdb_kedro.params import FlowSettings, FramesSettings
 from hmdb_kedro.video.decode import UnreadableClipError
 from hmdb_kedro.video.encoding import decode_flow, decode_frame, encode_flow, encode_frame
-from hmdb_kedro.video.flow import Estimator, brighten, make_estimator, shrink, small_grey
+from hmdb_kedro.video.flow import Estimator, brighten, make_estimator, shrink
 from hmdb_kedro.video.samples import Pictures
 
 Settings = FramesSettings | FlowSettings
 
-# Pictures are kept as they are up to here, and as JPEG beyond: either way `take` gives the same.
+# Frames are kept as they came up to here, for few of them are ever asked for; small up to there;
+# as JPEG beyond. Each way `take` gives the same.
+_NATIVE_BYTES = 128 * 2**20
 _RAW_BYTES = 256 * 2**20
 _MOST_BYTES = 1536 * 2**20
 
@@ -42,6 +45,9 @@ class LiveFrames:
         """
         self._n_seen += 1
         if (self._n_seen - 1) % self._settings.stride:
+            return
+        if self._size and self._n_bytes + frame.nbytes <= _NATIVE_BYTES:
+            self._keep(frame.copy(), frame.nbytes)
             return
         picture = shrink(frame, self._settings.short_side)
         self._size = same_size(self._size, picture)
@@ -73,7 +79,33 @@ class LiveFrames:
         picture = self._kept[index]
         if isinstance(picture, bytes):
             return picture
-        return encode_frame(picture, self._settings.quality)
+        return encode_frame(shrink(picture, self._settings.short_side), self._settings.quality)
+
+
+class LiveGreys(Sequence[np.ndarray]):
+    """The small grey pictures of a clip; most are made when they are asked for."""
+
+    def __init__(self, short_side: int | None):
+        """Take how small they are; frames are added one by one."""
+        self._short_side = short_side
+        self._kept: list[np.ndarray] = []
+        self._n_bytes = 0
+
+    def add(self, frame: np.ndarray) -> None:
+        """Keep the next frame of the clip: uint8 (H, W, 3), BGR; free to change afterwards."""
+        grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+        if self._n_bytes + grey.nbytes > _NATIVE_BYTES:
+            grey = shrink(grey, self._short_side)
+        self._n_bytes += grey.nbytes
+        self._kept.append(grey)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __getitem__(self, index: Any) -> Any:
+        # Two fields share a picture, and windows of a timeline share fields.
+        self._kept[index] = shrink(self._kept[index], self._short_side)
+        return self._kept[index]
 
 
 class LiveFlow:
@@ -136,14 +168,14 @@ def hold_clip(
     """
     rgb = {how: LiveFrames(how) for how in settings if isinstance(how, FramesSettings)}
     flows = [how for how in settings if isinstance(how, FlowSettings)]
-    greys: dict[int, list[np.ndarray]] = {how.short_side: [] for how in flows}
+    greys = {how.short_side: LiveGreys(how.short_side) for how in flows}
     size, n_frames = None, 0
     for frame in frames:
         size, n_frames = same_size(size, frame), n_frames + 1
         for kept in rgb.values():
             kept.add(frame)
-        for short_side, pictures in greys.items():
-            pictures.append(small_grey(frame, short_side))
+        for pictures in greys.values():
+            pictures.add(frame)
     _refuse_too_few(n_frames, flows)
     held: dict[Settings, Pictures] = {how: kept for how, kept in rgb.items()}  # noqa: C416
     for how in flows:
@@ -151,10 +183,10 @@ def hold_clip(
     return held
 
 
-def live_flow(greys: Iterable[np.ndarray], settings: FlowSettings) -> LiveFlow:
+def live_flow(greys: Sequence[np.ndarray], settings: FlowSettings) -> LiveFlow:
     """Return the flow of a clip's small grey pictures, brightened as the settings say."""
-    _, brightened = brighten(greys, settings.gamma)
-    return LiveFlow(list(brightened), settings)
+    gamma, brightened = brighten(greys, settings.gamma)
+    return LiveFlow(greys if gamma == 1 else list(brightened), settings)
 
 
 def same_size(size: tuple[int, int] | None, picture: np.ndarray) -> tuple[int, int]:
