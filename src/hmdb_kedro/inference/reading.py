@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ from hmdb_kedro.video.live import Settings, hold_clip
 from hmdb_kedro.video.samples import Pictures
 
 Video = str | Path | bytes | np.ndarray
+# From the number of frames, and frames a second, to those that are looked at; None for all.
+Asked = Callable[[int, float], set[int] | None]
 _RGB = 4, 3
 
 
@@ -103,25 +105,33 @@ class HeldVideo:
         return self.n_frames / self.fps
 
 
-def hold_video(video: Video, settings: Collection[Settings], limits: Limits) -> HeldVideo:
+def hold_video(
+    video: Video,
+    settings: Collection[Settings],
+    limits: Limits,
+    asked: Asked | None = None,
+    threads: int = 1,
+) -> HeldVideo:
     """Decode a video once and hold what streams look at.
 
     Args:
         video: A file, its bytes, or uint8 RGB frames of shape (T, H, W, 3).
         settings: How the streams' pictures are made.
         limits: What is refused.
+        asked: Which frames will be looked at; by default any of them may be.
+        threads: How many cores there are for this one video.
 
     Raises:
         UnreadableClipError: It is no video, damaged, too short, or beyond a limit.
     """
     if isinstance(video, np.ndarray):
         counted = _Counted(_bgr(video), limits, limits.fps)
-        return HeldVideo(hold_clip(counted, settings), counted.n_frames, limits.fps)
+        return HeldVideo(hold_clip(counted, settings, threads), counted.n_frames, limits.fps)
     if isinstance(video, bytes):
         limits.check_bytes(len(video))
         with _file_of(video) as file:
-            return _hold_file(file, settings, limits)
-    return _hold_file(Path(video), settings, limits)
+            return _hold_file(file, settings, limits, asked, threads)
+    return _hold_file(Path(video), settings, limits, asked, threads)
 
 
 def name_of(video: Video) -> str:
@@ -145,7 +155,13 @@ def expand_folders(paths: Iterable[Path]) -> Iterator[Path]:
         yield from found or [path]
 
 
-def _hold_file(file: Path, settings: Collection[Settings], limits: Limits) -> HeldVideo:
+def _hold_file(
+    file: Path,
+    settings: Collection[Settings],
+    limits: Limits,
+    asked: Asked | None,
+    threads: int,
+) -> HeldVideo:
     if file.is_dir():
         raise UnreadableClipError("a folder without videos")
     if not file.exists():
@@ -155,12 +171,25 @@ def _hold_file(file: Path, settings: Collection[Settings], limits: Limits) -> He
         # Before the first frame is decoded, whose memory is taken at once.
         limits.check_size(*capture.announced_size)
         fps = capture.fps if np.isfinite(capture.fps) and capture.fps > 0 else limits.fps
-        counted = _Counted(capture.frames(reuse=True), limits, fps)
-        pictures = hold_clip(counted, settings)
         announced = capture.announced
+        chosen = _chosen(asked, announced, fps)
+        counted = _Counted(capture.frames_of(chosen, ahead=threads > 1), limits, fps)
+        pictures = hold_clip(counted, settings, threads)
     if counted.n_frames < limits.min_decoded_share * announced:
         raise UnreadableClipError(describe_cut(counted.n_frames, announced))
+    if asked is not None and chosen is not None:
+        needed = asked(counted.n_frames, fps)
+        if needed is None or not needed <= chosen:  # the container was wrong about its length
+            return _hold_file(file, settings, limits, None, threads)
     return HeldVideo(pictures, counted.n_frames, fps)
+
+
+def _chosen(asked: Asked | None, announced: int, fps: float) -> set[int] | None:
+    """Return the frames that are looked at whether all announced ones decode, or all but one."""
+    if asked is None or announced <= 1:
+        return None
+    for_all, for_less = asked(announced, fps), asked(announced - 1, fps)
+    return None if for_all is None or for_less is None else {0} | for_all | for_less
 
 
 @contextmanager
@@ -190,17 +219,18 @@ def _bgr(frames: np.ndarray) -> Iterator[np.ndarray]:
     return (np.ascontiguousarray(frame[..., ::-1]) for frame in frames)
 
 
-class _Counted(Iterable[np.ndarray]):
+class _Counted(Iterable[np.ndarray | None]):
     """Frames, counted and held to the limits as they pass."""
 
-    def __init__(self, frames: Iterable[np.ndarray], limits: Limits, fps: float):
+    def __init__(self, frames: Iterable[np.ndarray | None], limits: Limits, fps: float):
         self._frames, self._limits, self._fps = frames, limits, fps
         self.n_frames = 0
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Iterator[np.ndarray | None]:
         for frame in self._frames:
             self.n_frames += 1
-            height, width = frame.shape[:2]
-            self._limits.check_size(width, height)
+            if frame is not None:
+                height, width = frame.shape[:2]
+                self._limits.check_size(width, height)
             self._limits.check_length(self.n_frames, self._fps)
             yield frame

@@ -1,6 +1,9 @@
 """One path from a video to an answer: the public interface of prediction."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +47,11 @@ class Recogniser:
     """
 
     def __init__(
-        self, streams: Sequence[Stream], fusion: Mapping[str, Any], limits: Limits | None = None
+        self,
+        streams: Sequence[Stream],
+        fusion: Mapping[str, Any],
+        limits: Limits | None = None,
+        threads: int | None = None,
     ):
         """Take the streams, and how they are combined.
 
@@ -52,7 +59,9 @@ class Recogniser:
             streams: In the order of the fusion rule.
             fusion: As `two_stream.fusion` is stored.
             limits: What is refused.
+            threads: How many a video's pictures are made with; by default one a core.
         """
+        self._threads = threads or os.cpu_count() or 1
         self._streams = tuple(streams)
         self._rule = FusionRule.from_json(fusion)
         self.classes: tuple[str, ...] = tuple(fusion["classes"])
@@ -68,7 +77,7 @@ class Recogniser:
         Args:
             folder: The export.
             limits: What is refused.
-            threads: How many a network computes with; by default one a core.
+            threads: How many a video is answered with; by default one a core.
 
         Raises:
             UserError: It is no export, or a file of it has changed.
@@ -78,7 +87,7 @@ class Recogniser:
             Stream.of_file(name, file, preprocessing, threads)
             for name, (file, preprocessing) in exported.streams.items()
         ]
-        return cls(streams, exported.fusion, limits)
+        return cls(streams, exported.fusion, limits, threads)
 
     @classmethod
     def from_models(
@@ -141,7 +150,9 @@ class Recogniser:
             UnreadableClipError: It is no video, damaged, too short, or beyond a limit.
         """
         try:
-            held = hold_video(video, {stream.settings for stream in self._streams}, self.limits)
+            settings = {stream.settings for stream in self._streams}
+            asked = None if with_timeline else partial(self._asked, with_timeline is None)
+            held = hold_video(video, settings, self.limits, asked, self._threads)
             return self._answer(name_of(video), held, top_k, with_timeline)
         except MemoryError:
             raise UnreadableClipError(TOO_LARGE) from None
@@ -160,13 +171,19 @@ class Recogniser:
             except UnreadableClipError as error:
                 yield Failure(name_of(video), str(error))
 
+    def _asked(self, may_be_long: bool, n_frames: int, fps: float) -> set[int] | None:
+        """Return the frames that an answer looks at; None for all, as a timeline does."""
+        if may_be_long and n_frames / fps >= timeline.LONG_S:
+            return None
+        found = [stream.asked(n_frames) for stream in self._streams]
+        return None if None in found else set().union(*(each for each in found if each))
+
     def _answer(
         self, name: str, held: HeldVideo, top_k: int, with_timeline: bool | None
     ) -> Prediction:
-        alone = [
-            stream.probabilities(held.pictures[stream.settings], stream.protocol())
-            for stream in self._streams
-        ]
+        # One computes its flow while the other's network runs.
+        with ThreadPoolExecutor(min(self._threads, len(self._streams))) as threads:
+            alone = list(threads.map(partial(_seen_whole, held), self._streams))
         fused = self._fused(alone)
         if with_timeline is None:
             with_timeline = held.seconds >= timeline.LONG_S
@@ -214,3 +231,7 @@ class Recogniser:
             section = Section(pictures, *timeline.indices(window, held.seconds, n_pictures))
             alone.append(stream.probabilities(section, stream.glance()))
         return self._fused(alone)
+
+
+def _seen_whole(held: HeldVideo, stream: Stream) -> np.ndarray:
+    return stream.probabilities(held.pictures[stream.settings], stream.protocol())

@@ -60,6 +60,21 @@ class Stream:
         """Return what reads a short window: one view in time, the crops of scoring."""
         return protocol_sampler(self._sampler, 1, self._crops), count_views(1, self._crops)
 
+    def asked(self, n_frames: int) -> set[int] | None:
+        """Return which frames of a video are looked at as in scoring; None where all of them are.
+
+        Args:
+            n_frames: Of the video, counted from 0.
+        """
+        settings, reads = self.settings, self.protocol()[0]
+        if isinstance(settings, FramesSettings):
+            n_pictures = -(-n_frames // settings.stride)
+            return {settings.stride * i for i in reads.indices(n_pictures)}
+        if settings.gamma not in (None, 1):  # told by the first frames, and given to all
+            return None
+        first = reads.indices(max(1, n_frames - settings.stride))
+        return first | {i + settings.stride for i in first}
+
     def probabilities(self, pictures: Pictures, how: tuple[FixedViews, int]) -> np.ndarray:
         """Return the mean over a clip's views: float64 (C,), sums to 1."""
         reads, n_views = how
@@ -87,6 +102,8 @@ def onnx_network(file: Path, threads: int | None = None) -> Network:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or 0  # 0: its own choice, one a core
+    # Threads that wait for the next network by spinning take the core that decodes.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
 

@@ -4,6 +4,7 @@ What is taken went through the same encoding as a stored row; what no sample ask
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
@@ -30,21 +31,24 @@ class LiveFrames:
     def __init__(self, settings: FramesSettings):
         """Take how frames are stored; they are added one by one."""
         self._settings = settings
-        self._kept: list[np.ndarray | bytes] = []
+        self._kept: list[np.ndarray | bytes | None] = []
         self._size: tuple[int, int] | None = None
         self._n_seen = self._n_bytes = 0
 
-    def add(self, frame: np.ndarray) -> None:
+    def add(self, frame: np.ndarray | None) -> None:
         """Keep the next frame of the clip, where the stride asks for it.
 
         Args:
-            frame: uint8 (H, W, 3), BGR; free to change afterwards.
+            frame: uint8 (H, W, 3), BGR; free to change afterwards. None where it is not taken.
 
         Raises:
             UnreadableClipError: It has another size than those before, or they are too many.
         """
         self._n_seen += 1
         if (self._n_seen - 1) % self._settings.stride:
+            return
+        if frame is None:
+            self._kept.append(None)
             return
         if self._size and self._n_bytes + frame.nbytes <= _NATIVE_BYTES:
             self._keep(frame.copy(), frame.nbytes)
@@ -79,22 +83,37 @@ class LiveFrames:
         picture = self._kept[index]
         if isinstance(picture, bytes):
             return picture
+        if picture is None:
+            raise IndexError(f"Frame {index} was not asked for before.")
         return encode_frame(shrink(picture, self._settings.short_side), self._settings.quality)
 
 
 class LiveGreys(Sequence[np.ndarray]):
-    """The small grey pictures of a clip; most are made when they are asked for."""
+    """The small grey pictures of a clip, made when they are asked for where that is sooner."""
 
-    def __init__(self, short_side: int | None):
-        """Take how small they are; frames are added one by one."""
+    def __init__(self, short_side: int | None, *, at_once: bool):
+        """Take how small they are; frames are added one by one.
+
+        Args:
+            short_side: Of a picture, in pixels.
+            at_once: Make each while the next frame is decoded, rather than when it is asked for.
+        """
         self._short_side = short_side
-        self._kept: list[np.ndarray] = []
+        self._native_bytes = 0 if at_once else _NATIVE_BYTES
+        self._kept: list[np.ndarray | None] = []
         self._n_bytes = 0
 
-    def add(self, frame: np.ndarray) -> None:
-        """Keep the next frame of the clip: uint8 (H, W, 3), BGR; free to change afterwards."""
+    def add(self, frame: np.ndarray | None) -> None:
+        """Keep the next frame of the clip.
+
+        Args:
+            frame: uint8 (H, W, 3), BGR; free to change afterwards. None where it is not taken.
+        """
+        if frame is None:
+            self._kept.append(None)
+            return
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-        if self._n_bytes + grey.nbytes > _NATIVE_BYTES:
+        if self._n_bytes + grey.nbytes > self._native_bytes:
             grey = shrink(grey, self._short_side)
         self._n_bytes += grey.nbytes
         self._kept.append(grey)
@@ -103,17 +122,28 @@ class LiveGreys(Sequence[np.ndarray]):
         return len(self._kept)
 
     def __getitem__(self, index: Any) -> Any:
+        picture = self._kept[index]
+        if picture is None:
+            raise IndexError(f"Frame {index} was not asked for before.")
         # Two fields share a picture, and windows of a timeline share fields.
-        self._kept[index] = shrink(self._kept[index], self._short_side)
+        self._kept[index] = shrink(picture, self._short_side)
         return self._kept[index]
 
 
 class LiveFlow:
     """The flow of one clip, for which any clip_id stands; a field is computed when it is taken."""
 
-    def __init__(self, greys: Sequence[np.ndarray], settings: FlowSettings):
-        """Take the clip's grey pictures, small and brightened already."""
+    def __init__(self, greys: Sequence[np.ndarray], settings: FlowSettings, threads: int = 1):
+        """Take the clip's grey pictures, small and brightened already.
+
+        Args:
+            greys: uint8, one shape (H, W).
+            settings: How flow was stored that models were trained on.
+            threads: How many fields are computed at a time.
+        """
         self._greys, self._settings = greys, settings
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def shape(self, clip_id: str) -> tuple[int, int, int]:
         """Return the number of fields, their height and width."""
@@ -122,10 +152,18 @@ class LiveFlow:
 
     def take(self, clip_id: str, indices: Any, reduce: int = 1) -> np.ndarray:
         """Return fields as they would be stored: float32 (len(indices), H, W, 2), in pixels."""
+        wanted = sorted(_distinct(indices))
+        parts = [wanted[start :: self._threads] for start in range(self._threads)]
+        compute = self._pool.map if self._pool else map
+        made: dict[int, np.ndarray] = {}
+        for fields in compute(self._fields, parts):
+            made |= fields
+        return np.stack([made[int(index)] for index in indices])
+
+    def _fields(self, indices: Sequence[int]) -> dict[int, np.ndarray]:
         # OpenCV's estimators work in buffers of their own: threads must not share one.
         estimate = make_estimator(self._settings)
-        made = {index: self._stored(index, estimate) for index in _distinct(indices)}
-        return np.stack([made[int(index)] for index in indices])
+        return {index: self._stored(index, estimate) for index in indices}
 
     def _stored(self, index: int, estimate: Estimator) -> np.ndarray:
         settings = self._settings
@@ -152,13 +190,16 @@ class Section:
 
 
 def hold_clip(
-    frames: Iterable[np.ndarray], settings: Collection[Settings]
+    frames: Iterable[np.ndarray | None], settings: Collection[Settings], threads: int = 1
 ) -> Mapping[Settings, Pictures]:
     """Read a clip once and hold its pictures for all settings asked for.
 
     Args:
-        frames: uint8 (H, W, 3), BGR; each is spent when the next is read.
+        frames: uint8 (H, W, 3), BGR; each is spent when the next is read. None for one that nobody
+            will take; never the first, and none at all where flow is of brightened pictures.
         settings: How frames and flow were stored that models were trained on.
+        threads: How many cores there are for this one clip; with more than one, frames are taken to
+            be decoded beside.
 
     Returns:
         The pictures by settings.
@@ -168,10 +209,10 @@ def hold_clip(
     """
     rgb = {how: LiveFrames(how) for how in settings if isinstance(how, FramesSettings)}
     flows = [how for how in settings if isinstance(how, FlowSettings)]
-    greys = {how.short_side: LiveGreys(how.short_side) for how in flows}
+    greys = {how.short_side: LiveGreys(how.short_side, at_once=threads > 1) for how in flows}
     size, n_frames = None, 0
     for frame in frames:
-        size, n_frames = same_size(size, frame), n_frames + 1
+        size, n_frames = size if frame is None else same_size(size, frame), n_frames + 1
         for kept in rgb.values():
             kept.add(frame)
         for pictures in greys.values():
@@ -179,14 +220,14 @@ def hold_clip(
     _refuse_too_few(n_frames, flows)
     held: dict[Settings, Pictures] = {how: kept for how, kept in rgb.items()}  # noqa: C416
     for how in flows:
-        held[how] = live_flow(greys[how.short_side], how)
+        held[how] = live_flow(greys[how.short_side], how, threads)
     return held
 
 
-def live_flow(greys: Sequence[np.ndarray], settings: FlowSettings) -> LiveFlow:
+def live_flow(greys: Sequence[np.ndarray], settings: FlowSettings, threads: int = 1) -> LiveFlow:
     """Return the flow of a clip's small grey pictures, brightened as the settings say."""
     gamma, brightened = brighten(greys, settings.gamma)
-    return LiveFlow(greys if gamma == 1 else list(brightened), settings)
+    return LiveFlow(greys if gamma == 1 else list(brightened), settings, threads)
 
 
 def same_size(size: tuple[int, int] | None, picture: np.ndarray) -> tuple[int, int]:

@@ -118,8 +118,11 @@ class Sampler:
     ) -> np.ndarray:
         """Return the sample in the middle of a segment, seen through the given view."""
         n_pictures = pictures.shape(clip_id)[0]
-        indices = self._indices(n_pictures, self.window_stride, segment_position(*segment))
-        return self._read(pictures, clip_id, indices, view)
+        return self._read(pictures, clip_id, self.indices(n_pictures, segment), view)
+
+    def indices(self, n_pictures: int, segment: tuple[int, int]) -> np.ndarray:
+        """Return the pictures of the sample in the middle of a segment."""
+        return self._indices(n_pictures, self.window_stride, segment_position(*segment))
 
     def _jittered(self, jitter: int, rng: np.random.Generator) -> int:
         if not jitter:
@@ -196,6 +199,11 @@ class FixedViews:
         _, height, width = pictures.shape(clip_id)
         seen = self.views(height, width)[view]
         return self.sampler.look(pictures, clip_id, (part, self.n_segments), seen)
+
+    def indices(self, n_pictures: int) -> set[int]:
+        """Return which of a clip's pictures are looked at."""
+        parts = ((part, self.n_segments) for part in range(self.n_segments))
+        return {int(i) for part in parts for i in self.sampler.indices(n_pictures, part)}
 
 
 def read_features(
