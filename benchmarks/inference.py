@@ -140,8 +140,9 @@ def _newest(pattern: str) -> Path:
 
 
 def sample_clip() -> Path:
-    """Return a clip of the finished run."""
-    return _newest("01_raw/videos/*/*.avi")
+    """Return a clip of the finished run, or the one that BENCH_CLIP names."""
+    given = os.environ.get("BENCH_CLIP")
+    return Path(given) if given else _newest("01_raw/videos/*/*.avi")
 
 
 def _keras_model(name: str) -> TrainedModel:
