@@ -5,7 +5,6 @@ import subprocess
 import sys
 import zipfile
 
-import cv2
 import numpy as np
 import pytest
 from clips import moving_clip, write_clip
@@ -13,7 +12,7 @@ from recognising import CLASSES, by_brightness, by_motion, recogniser
 
 from hmdb_kedro.inference import Failure, Limits, Prediction
 from hmdb_kedro.inference.reading import expand_folders
-from hmdb_kedro.video.decode import UnreadableClipError
+from hmdb_kedro.video.decode import UnreadableClipError, read_frames
 
 # What prediction must not bring along: it runs on the bare requirements.
 HEAVY = "cachetools jinja2 joblib kedro keras lance mlflow pandas plotly pyarrow rich tensorflow"
@@ -22,6 +21,10 @@ HEAVY = "cachetools jinja2 joblib kedro keras lance mlflow pandas plotly pyarrow
 def clip(folder, name="wave.avi", *, dx=2, bright=True, n_frames=12):
     frames = moving_clip(dx, 0, n_frames=n_frames)
     return write_clip(folder / name, frames if bright else frames // 4)
+
+
+def frames_of(file):
+    return np.stack([frame[..., ::-1] for frame in read_frames(file)])
 
 
 def test_inference_imports_on_the_bare_requirements_and_loads_no_runtime():
@@ -58,13 +61,32 @@ def test_below_the_threshold_the_answer_is_none_of_these(tmp_path):
 
 def test_a_path_its_bytes_and_its_frames_give_one_answer(tmp_path):
     file = clip(tmp_path)
-    capture = cv2.VideoCapture(str(file))
-    frames = np.stack([capture.read()[1][..., ::-1] for _ in range(12)])
+    frames = frames_of(file)
     known = recogniser()
     expected = known.predict(file).probabilities
     assert known.predict(str(file)).probabilities == expected
     assert known.predict(file.read_bytes()).probabilities == expected
     assert known.predict(frames).probabilities == expected
+
+
+def test_only_frames_that_are_looked_at_are_kept_and_the_answer_is_the_same(tmp_path):
+    file = clip(tmp_path, n_frames=60)
+    known = recogniser()
+    asked = known._asked(True, 60, 30.0)
+    assert len(asked) < 30
+    of_all = known.predict(frames_of(file)).probabilities  # arrays are kept whole
+    assert known.predict(file).probabilities == of_all
+    assert known.predict(file, with_timeline=True).probabilities == of_all
+
+
+def test_a_container_that_is_wrong_about_its_length_changes_no_answer(tmp_path):
+    whole = clip(tmp_path, n_frames=60).read_bytes()
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(whole[: 2 * len(whole) // 3])
+    frames = frames_of(cut)
+    assert 10 < len(frames) < 50
+    patient = recogniser(Limits(min_decoded_share=0.1))
+    assert patient.predict(cut).probabilities == patient.predict(frames).probabilities
 
 
 def test_nothing_of_bytes_stays_on_disk(tmp_path, monkeypatch):
