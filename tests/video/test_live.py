@@ -34,8 +34,8 @@ def task(tmp_path):
     return ClipTask(row.clip_id, file, row.content_hash, row.n_frames, row.fps)
 
 
-def held(task, *settings, threads=1):
-    pictures = live.hold_clip(read_frames(task.file, reuse=True), settings, threads)
+def held(task, *settings):
+    pictures = live.hold_clip(read_frames(task.file, reuse=True), settings)
     return [pictures[how] for how in settings]
 
 
@@ -55,11 +55,10 @@ def test_frames_are_those_that_extraction_stores(task, monkeypatch, native_bytes
 
 @pytest.mark.parametrize("native_bytes", [live._NATIVE_BYTES, 0])
 @pytest.mark.parametrize("gamma", ["auto", None])
-@pytest.mark.parametrize("threads", [1, 3])
-def test_flow_is_what_extraction_stores(task, monkeypatch, native_bytes, gamma, threads):
+def test_flow_is_what_extraction_stores(task, monkeypatch, native_bytes, gamma):
     monkeypatch.setattr(live, "_NATIVE_BYTES", native_bytes)
     stored = flow_row(task, make("flow", **FLOW | {"gamma": gamma}))
-    (flow,) = held(task, FlowSettings(**FLOW | {"gamma": gamma}), threads=threads)
+    (flow,) = held(task, FlowSettings(**FLOW | {"gamma": gamma}))
     assert (stored["gamma"] > 1) == (gamma == "auto")
     assert flow.shape("any") == (stored["n_pictures"], stored["height"], stored["width"])
     expected = [decode_flow(encoded, FLOW["bound_px"]) for encoded in stored["flow"]]

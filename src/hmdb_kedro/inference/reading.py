@@ -110,7 +110,6 @@ def hold_video(
     settings: Collection[Settings],
     limits: Limits,
     asked: Asked | None = None,
-    threads: int = 1,
 ) -> HeldVideo:
     """Decode a video once and hold what streams look at.
 
@@ -119,19 +118,18 @@ def hold_video(
         settings: How the streams' pictures are made.
         limits: What is refused.
         asked: Which frames will be looked at; by default any of them may be.
-        threads: How many cores there are for this one video.
 
     Raises:
         UnreadableClipError: It is no video, damaged, too short, or beyond a limit.
     """
     if isinstance(video, np.ndarray):
         counted = _Counted(_bgr(video), limits, limits.fps)
-        return HeldVideo(hold_clip(counted, settings, threads), counted.n_frames, limits.fps)
+        return HeldVideo(hold_clip(counted, settings), counted.n_frames, limits.fps)
     if isinstance(video, bytes):
         limits.check_bytes(len(video))
         with _file_of(video) as file:
-            return _hold_file(file, settings, limits, asked, threads)
-    return _hold_file(Path(video), settings, limits, asked, threads)
+            return _hold_file(file, settings, limits, asked)
+    return _hold_file(Path(video), settings, limits, asked)
 
 
 def name_of(video: Video) -> str:
@@ -160,7 +158,6 @@ def _hold_file(
     settings: Collection[Settings],
     limits: Limits,
     asked: Asked | None,
-    threads: int,
 ) -> HeldVideo:
     if file.is_dir():
         raise UnreadableClipError("a folder without videos")
@@ -173,14 +170,14 @@ def _hold_file(
         fps = capture.fps if np.isfinite(capture.fps) and capture.fps > 0 else limits.fps
         announced = capture.announced
         chosen = _chosen(asked, announced, fps)
-        counted = _Counted(capture.frames_of(chosen, ahead=threads > 1), limits, fps)
-        pictures = hold_clip(counted, settings, threads)
+        counted = _Counted(capture.frames_of(chosen), limits, fps)
+        pictures = hold_clip(counted, settings)
     if counted.n_frames < limits.min_decoded_share * announced:
         raise UnreadableClipError(describe_cut(counted.n_frames, announced))
     if asked is not None and chosen is not None:
         needed = asked(counted.n_frames, fps)
         if needed is None or not needed <= chosen:  # the container was wrong about its length
-            return _hold_file(file, settings, limits, None, threads)
+            return _hold_file(file, settings, limits, None)
     return HeldVideo(pictures, counted.n_frames, fps)
 
 

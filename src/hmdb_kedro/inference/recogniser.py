@@ -1,8 +1,6 @@
 """One path from a video to an answer: the public interface of prediction."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,7 +49,6 @@ class Recogniser:
         streams: Sequence[Stream],
         fusion: Mapping[str, Any],
         limits: Limits | None = None,
-        threads: int | None = None,
     ):
         """Take the streams, and how they are combined.
 
@@ -59,9 +56,7 @@ class Recogniser:
             streams: In the order of the fusion rule.
             fusion: As `two_stream.fusion` is stored.
             limits: What is refused.
-            threads: How many a video's pictures are made with; by default one a core.
         """
-        self._threads = threads or os.cpu_count() or 1
         self._streams = tuple(streams)
         self._rule = FusionRule.from_json(fusion)
         self.classes: tuple[str, ...] = tuple(fusion["classes"])
@@ -77,7 +72,7 @@ class Recogniser:
         Args:
             folder: The export.
             limits: What is refused.
-            threads: How many a video is answered with; by default one a core.
+            threads: How many a network computes with; by default one a core.
 
         Raises:
             UserError: It is no export, or a file of it has changed.
@@ -87,7 +82,7 @@ class Recogniser:
             Stream.of_file(name, file, preprocessing, threads)
             for name, (file, preprocessing) in exported.streams.items()
         ]
-        return cls(streams, exported.fusion, limits, threads)
+        return cls(streams, exported.fusion, limits)
 
     @classmethod
     def from_models(
@@ -152,7 +147,7 @@ class Recogniser:
         try:
             settings = {stream.settings for stream in self._streams}
             asked = None if with_timeline else partial(self._asked, with_timeline is None)
-            held = hold_video(video, settings, self.limits, asked, self._threads)
+            held = hold_video(video, settings, self.limits, asked)
             return self._answer(name_of(video), held, top_k, with_timeline)
         except MemoryError:
             raise UnreadableClipError(TOO_LARGE) from None
@@ -181,9 +176,10 @@ class Recogniser:
     def _answer(
         self, name: str, held: HeldVideo, top_k: int, with_timeline: bool | None
     ) -> Prediction:
-        # One computes its flow while the other's network runs.
-        with ThreadPoolExecutor(min(self._threads, len(self._streams))) as threads:
-            alone = list(threads.map(partial(_seen_whole, held), self._streams))
+        alone = [
+            stream.probabilities(held.pictures[stream.settings], stream.protocol())
+            for stream in self._streams
+        ]
         fused = self._fused(alone)
         if with_timeline is None:
             with_timeline = held.seconds >= timeline.LONG_S
@@ -231,7 +227,3 @@ class Recogniser:
             section = Section(pictures, *timeline.indices(window, held.seconds, n_pictures))
             alone.append(stream.probabilities(section, stream.glance()))
         return self._fused(alone)
-
-
-def _seen_whole(held: HeldVideo, stream: Stream) -> np.ndarray:
-    return stream.probabilities(held.pictures[stream.settings], stream.protocol())

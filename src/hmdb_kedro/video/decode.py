@@ -4,22 +4,17 @@
 """
 
 import hashlib
-import threading
-from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
-from queue import Empty, Queue
 
 import cv2
 import numpy as np
 
 # One decoder thread a clip: clips run in parallel, which two cores use better than slices do.
 _ONE_THREAD = (cv2.CAP_PROP_N_THREADS, 1)
-# Frames that wait to be read where the next ones are decoded meanwhile.
-_AHEAD = 4
 
 
 class UnreadableClipError(Exception):
@@ -137,14 +132,10 @@ class Capture:
         self.announced_size = int(self._capture.get(wide)), int(self._capture.get(high))
         self.width = self.height = 0
 
-        self._ahead: _Ahead | None = None
-
     def __enter__(self) -> "Capture":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._ahead is not None:
-            self._ahead.close()
         self._capture.release()
 
     def frames(self, reuse: bool) -> Iterator[np.ndarray]:
@@ -154,38 +145,24 @@ class Capture:
             yield frame
             decoded, frame = self._capture.read(frame if reuse else None)
 
-    def frames_of(
-        self, asked: Collection[int] | None, *, ahead: bool = False
-    ) -> Iterator[np.ndarray | None]:
+    def frames_of(self, asked: Collection[int] | None) -> Iterator[np.ndarray | None]:
         """Yield what is left of the frames, and None for those that nobody asks for.
 
         Each is spent when the next is asked for.
 
         Args:
             asked: Counted from 0; None for all. The others are decoded, not made into pictures.
-            ahead: Decode the next ones meanwhile. For one clip alone: where several are read in
-                parallel, no core is idle.
         """
-        read = partial(self._read, asked)
-        if ahead:
-            self._ahead = _Ahead(read)
-            yield from self._ahead
-            return
-        frame = None
+        frame: np.ndarray | None = None
         for number in count():
-            decoded, found = read(number, frame)
+            if asked is None or number in asked:
+                decoded, frame = self._capture.read(frame)
+                found = frame
+            else:
+                decoded, found = self._capture.grab(), None
             if not decoded:
                 return
-            frame = frame if found is None else found
             yield found
-
-    def _read(
-        self, asked: Collection[int] | None, number: int, into: np.ndarray | None
-    ) -> tuple[bool, np.ndarray | None]:
-        """Return whether there is a next frame, and the frame where it is asked for."""
-        if asked is None or number in asked:
-            return self._capture.read(into)
-        return self._capture.grab(), None
 
     def count(self) -> int:
         """Return how many frames are left, and leave none."""
@@ -200,44 +177,3 @@ class Capture:
         while self._capture.grab():
             n_frames += 1
         return n_frames
-
-
-class _Ahead:
-    """A thread that reads into the places of a ring, a few frames ahead of whoever takes them."""
-
-    def __init__(self, read: Callable[[int, np.ndarray | None], tuple[bool, np.ndarray | None]]):
-        self._read_frame = read
-        self._ready: Queue[tuple[bool, np.ndarray | None] | Exception] = Queue(_AHEAD)
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def __iter__(self) -> Iterator[np.ndarray | None]:
-        while True:
-            found = self._ready.get()
-            if isinstance(found, Exception):
-                raise found
-            if not found[0]:
-                return
-            yield found[1]
-
-    def close(self) -> None:
-        """End the thread; nothing reads the capture any more."""
-        self._is_over.set()
-        while self._thread.is_alive():
-            with suppress(Empty):
-                self._ready.get(timeout=0.01)
-
-    def _read(self) -> None:
-        # As many as wait, the one that is looked at and the one that is written.
-        ring: list[np.ndarray | None] = [None] * (_AHEAD + 2)
-        try:
-            for number in count():
-                place = number % len(ring)
-                decoded, frame = self._read_frame(number, ring[place])
-                ring[place] = ring[place] if frame is None else frame
-                self._ready.put((decoded, frame))
-                if not decoded or self._is_over.is_set():
-                    return
-        except Exception as error:
-            self._ready.put(error)

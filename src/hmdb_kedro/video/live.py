@@ -4,7 +4,6 @@ What is taken went through the same encoding as a stored row; what no sample ask
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
@@ -89,17 +88,11 @@ class LiveFrames:
 
 
 class LiveGreys(Sequence[np.ndarray]):
-    """The small grey pictures of a clip, made when they are asked for where that is sooner."""
+    """The small grey pictures of a clip; most are made when they are asked for."""
 
-    def __init__(self, short_side: int | None, *, at_once: bool):
-        """Take how small they are; frames are added one by one.
-
-        Args:
-            short_side: Of a picture, in pixels.
-            at_once: Make each while the next frame is decoded, rather than when it is asked for.
-        """
+    def __init__(self, short_side: int | None):
+        """Take how small they are; frames are added one by one."""
         self._short_side = short_side
-        self._native_bytes = 0 if at_once else _NATIVE_BYTES
         self._kept: list[np.ndarray | None] = []
         self._n_bytes = 0
 
@@ -113,7 +106,7 @@ class LiveGreys(Sequence[np.ndarray]):
             self._kept.append(None)
             return
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-        if self._n_bytes + grey.nbytes > self._native_bytes:
+        if self._n_bytes + grey.nbytes > _NATIVE_BYTES:
             grey = shrink(grey, self._short_side)
         self._n_bytes += grey.nbytes
         self._kept.append(grey)
@@ -133,17 +126,9 @@ class LiveGreys(Sequence[np.ndarray]):
 class LiveFlow:
     """The flow of one clip, for which any clip_id stands; a field is computed when it is taken."""
 
-    def __init__(self, greys: Sequence[np.ndarray], settings: FlowSettings, threads: int = 1):
-        """Take the clip's grey pictures, small and brightened already.
-
-        Args:
-            greys: uint8, one shape (H, W).
-            settings: How flow was stored that models were trained on.
-            threads: How many fields are computed at a time.
-        """
+    def __init__(self, greys: Sequence[np.ndarray], settings: FlowSettings):
+        """Take the clip's grey pictures, small and brightened already."""
         self._greys, self._settings = greys, settings
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def shape(self, clip_id: str) -> tuple[int, int, int]:
         """Return the number of fields, their height and width."""
@@ -152,18 +137,10 @@ class LiveFlow:
 
     def take(self, clip_id: str, indices: Any, reduce: int = 1) -> np.ndarray:
         """Return fields as they would be stored: float32 (len(indices), H, W, 2), in pixels."""
-        wanted = sorted(_distinct(indices))
-        parts = [wanted[start :: self._threads] for start in range(self._threads)]
-        compute = self._pool.map if self._pool else map
-        made: dict[int, np.ndarray] = {}
-        for fields in compute(self._fields, parts):
-            made |= fields
-        return np.stack([made[int(index)] for index in indices])
-
-    def _fields(self, indices: Sequence[int]) -> dict[int, np.ndarray]:
         # OpenCV's estimators work in buffers of their own: threads must not share one.
         estimate = make_estimator(self._settings)
-        return {index: self._stored(index, estimate) for index in indices}
+        made = {index: self._stored(index, estimate) for index in _distinct(indices)}
+        return np.stack([made[int(index)] for index in indices])
 
     def _stored(self, index: int, estimate: Estimator) -> np.ndarray:
         settings = self._settings
@@ -190,7 +167,7 @@ class Section:
 
 
 def hold_clip(
-    frames: Iterable[np.ndarray | None], settings: Collection[Settings], threads: int = 1
+    frames: Iterable[np.ndarray | None], settings: Collection[Settings]
 ) -> Mapping[Settings, Pictures]:
     """Read a clip once and hold its pictures for all settings asked for.
 
@@ -198,8 +175,6 @@ def hold_clip(
         frames: uint8 (H, W, 3), BGR; each is spent when the next is read. None for one that nobody
             will take; never the first, and none at all where flow is of brightened pictures.
         settings: How frames and flow were stored that models were trained on.
-        threads: How many cores there are for this one clip; with more than one, frames are taken to
-            be decoded beside.
 
     Returns:
         The pictures by settings.
@@ -209,7 +184,7 @@ def hold_clip(
     """
     rgb = {how: LiveFrames(how) for how in settings if isinstance(how, FramesSettings)}
     flows = [how for how in settings if isinstance(how, FlowSettings)]
-    greys = {how.short_side: LiveGreys(how.short_side, at_once=threads > 1) for how in flows}
+    greys = {how.short_side: LiveGreys(how.short_side) for how in flows}
     size, n_frames = None, 0
     for frame in frames:
         size, n_frames = size if frame is None else same_size(size, frame), n_frames + 1
@@ -220,14 +195,14 @@ def hold_clip(
     _refuse_too_few(n_frames, flows)
     held: dict[Settings, Pictures] = {how: kept for how, kept in rgb.items()}  # noqa: C416
     for how in flows:
-        held[how] = live_flow(greys[how.short_side], how, threads)
+        held[how] = live_flow(greys[how.short_side], how)
     return held
 
 
-def live_flow(greys: Sequence[np.ndarray], settings: FlowSettings, threads: int = 1) -> LiveFlow:
+def live_flow(greys: Sequence[np.ndarray], settings: FlowSettings) -> LiveFlow:
     """Return the flow of a clip's small grey pictures, brightened as the settings say."""
     gamma, brightened = brighten(greys, settings.gamma)
-    return LiveFlow(greys if gamma == 1 else list(brightened), settings, threads)
+    return LiveFlow(greys if gamma == 1 else list(brightened), settings)
 
 
 def same_size(size: tuple[int, int] | None, picture: np.ndarray) -> tuple[int, int]:
