@@ -29,6 +29,16 @@ def store_address(tmp_path_factory) -> str:
     return address
 
 
+@pytest.fixture
+def use_store():
+    """Let a test choose MLflow's store, whatever a session of Kedro in this process has chosen."""
+    import mlflow  # noqa: PLC0415 - takes seconds
+
+    before = mlflow.get_tracking_uri()
+    yield mlflow.set_tracking_uri
+    mlflow.set_tracking_uri(before)
+
+
 # A third of the usual examples in the quick round, all of them and more in `make test-all`.
 settings.register_profile("quick", max_examples=30, deadline=None)
 settings.register_profile("thorough", max_examples=200, deadline=None)

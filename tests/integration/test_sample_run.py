@@ -50,16 +50,14 @@ def test_a_child_holds_parameters_as_fields_and_a_curve(children):
     assert len(client.get_metric_history(run.info.run_id, "loss")) == epochs
 
 
-def test_the_best_two_stream_model_is_registered_and_can_be_loaded(
-    sample_run, children, monkeypatch
-):
+def test_the_best_two_stream_model_is_registered_and_can_be_loaded(sample_run, children, use_store):
     from hmdb_kedro.inference import Recogniser  # noqa: PLC0415
 
     client, _ = children
     best = client.get_model_version_by_alias("two_stream", "best")
     assert client.get_run(best.run_id).data.tags["model"] == "two_stream"
     assert float(best.tags["val_log_loss"]) < 1
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", sample_run.tracking_uri)
+    use_store(sample_run.tracking_uri)
     recogniser = Recogniser.from_mlflow("models:/two_stream@best")
     assert recogniser.streams == ("spatial", "temporal")
     assert len(recogniser.classes) == 9

@@ -125,9 +125,9 @@ def test_a_saved_model_says_what_it_takes_and_brings_what_it_needs(model, saved)
 
 
 def test_a_logged_model_is_found_by_its_run_and_by_its_own_address(
-    store_address, tmp_path, videos, monkeypatch
+    store_address, tmp_path, videos, use_store
 ):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_address)
+    use_store(store_address)
     client = mlflow.MlflowClient(store_address)
     experiment = client.create_experiment("serving", artifact_location=tmp_path.as_uri())
     run_id = client.create_run(experiment).info.run_id
@@ -140,8 +140,8 @@ def test_a_logged_model_is_found_by_its_run_and_by_its_own_address(
         assert found.predict(videos / "allowed" / "wave.avi").label == "bright_right"
 
 
-def test_an_address_of_no_model_is_one_line(store_address, tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_address)
+def test_an_address_of_no_model_is_one_line(store_address, tmp_path, use_store):
+    use_store(store_address)
     for address in ("models:/nobody@best", "runs:/0/two_stream", str(tmp_path / "nowhere")):
         with pytest.raises(UserError, match="MLflow gives no such model") as caught:
             Recogniser.from_mlflow(address)
