@@ -69,6 +69,7 @@ report: $(VENV)/train ## Write the report and the model card of a finished run, 
 
 .PHONY: mlflow
 mlflow: $(VENV)/train ## Open the runs in MLflow.
+	@$(BIN)/kedro hmdb runs --env $(ENV)
 	$(BIN)/kedro mlflow ui --env $(ENV)
 
 .PHONY: serve

@@ -63,6 +63,14 @@ def test_the_best_two_stream_model_is_registered_and_can_be_loaded(sample_run, c
     assert len(recogniser.classes) == 9
 
 
+def test_the_address_of_the_runs_is_told(sample_run, children):
+    result = sample_run.kedro("hmdb", "runs", "--env", "sample")
+    assert result.returncode == 0, result.stderr
+    _, runs = children
+    (experiment,) = {run.info.experiment_id for run in runs.values()}
+    assert f"#/experiments/{experiment}/runs?workflowType=machine_learning" in result.stdout
+
+
 def test_the_run_ends_with_the_results_table(sample_run):
     assert "Results on the test clips" in sample_run.output
     assert all(model in sample_run.output for model in MODELS)

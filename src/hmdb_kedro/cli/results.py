@@ -43,3 +43,22 @@ def report(env: str | None, conf_source: str | None, params: dict[str, Any]) -> 
     SequentialRunner().run(writing, context.catalog)
     for name in sorted(writing.outputs()):
         click.echo(f"{name}: {context.catalog[name]._get_load_path()}")
+
+
+@hmdb.command(cls=CleanCommand)
+@project_options
+def runs(env: str | None, conf_source: str | None, params: dict[str, Any]) -> None:
+    """Say where MLflow's page shows the runs: by itself it opens on language models."""
+    from mlflow import MlflowClient  # noqa: PLC0415 - seconds
+
+    from hmdb_kedro.tracking.hooks import choose_store  # noqa: PLC0415
+
+    context: Any = open_context(env, conf_source, params)  # with what kedro-mlflow hangs on it
+    config, store = context.mlflow, choose_store(context)
+    experiment = MlflowClient(store).get_experiment_by_name(config.tracking.experiment.name)
+    if experiment is None:
+        chosen = f" --env {env}" if env else ""
+        raise UserError(f"There are no runs yet. Received: {store}. Do: kedro run{chosen}")
+    page = store if store.startswith("http") else f"http://{config.ui.host}:{config.ui.port}"
+    place = f"#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
+    click.echo(f"The runs: {page.rstrip('/')}/{place}")
