@@ -67,6 +67,10 @@ site: $(VENV)/train ## Write what `make viz` shows as files below build/viz, for
 report: $(VENV)/train ## Write the report and the model card of a finished run, and say where.
 	@$(BIN)/kedro hmdb report --env $(ENV) $(ARGS)
 
+.PHONY: demo
+demo: $(VENV)/train ## Open a page: drop a clip, see what each stream says, and where it errs.
+	@$(BIN)/kedro hmdb demo --env $(ENV) $(ARGS)
+
 .PHONY: mlflow
 mlflow: $(VENV)/train ## Open the runs in MLflow.
 	@$(BIN)/kedro hmdb runs --env $(ENV)

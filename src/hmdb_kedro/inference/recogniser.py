@@ -24,6 +24,7 @@ from hmdb_kedro.inference.results import (
     most_probable,
 )
 from hmdb_kedro.inference.streams import Stream
+from hmdb_kedro.params import FlowSettings
 from hmdb_kedro.video.decode import UnreadableClipError
 from hmdb_kedro.video.live import Section
 
@@ -130,6 +131,12 @@ class Recogniser:
     def streams(self) -> tuple[str, ...]:
         """The streams' names, in the order of the fusion."""
         return tuple(stream.name for stream in self._streams)
+
+    @property
+    def flow(self) -> FlowSettings | None:
+        """How the flow is made that a stream looks at; None where none looks at flow."""
+        found = (stream.settings for stream in self._streams)
+        return next((how for how in found if isinstance(how, FlowSettings)), None)
 
     def predict(
         self, video: Video, *, top_k: int = TOP_K, with_timeline: bool | None = None

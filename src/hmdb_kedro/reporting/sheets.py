@@ -10,6 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from hmdb_kedro.reporting.style import style
+from hmdb_kedro.video.colours import flow_colours
 from hmdb_kedro.video.encoding import encode_frame
 
 # All tiles are one JPEG: a picture a class would make fifty subplots, which browsers draw slowly.
@@ -20,14 +21,6 @@ _MARGIN_PX, _TOP_PX = 20, 80
 _JPEG_QUALITY = 88
 _FRAME = (208, 208, 208)
 _WHEEL_PX = 240
-
-# The wheel of Baker et al. (2011): red is right, yellow down, cyan to blue left, violet up. Hues
-# that the eye tells apart well take more of the circle: where each begins, out of 55.
-_WHEEL_STEPS = 55
-_WHEEL_STARTS = (0, 15, 21, 25, 36, 49)
-_WHEEL_COLOURS = np.array(
-    [[255, 0, 0], [255, 255, 0], [0, 255, 0], [0, 255, 255], [0, 0, 255], [255, 0, 255]]
-)
 
 
 @dataclass(frozen=True)
@@ -92,26 +85,6 @@ def contact_sheet(tiles: Sequence[Tile], title: str) -> go.Figure:
     figure.update_xaxes(visible=False, range=[0, width], constrain="domain")
     figure.update_yaxes(visible=False, range=[height, 0], scaleanchor="x", constrain="domain")
     return figure
-
-
-def flow_colours(flow: np.ndarray, max_px: float) -> np.ndarray:
-    """Colour a flow field: hue is the direction, saturation the length, white no motion.
-
-    Args:
-        flow: float32, shape (H, W, 2): dx (right) and dy (down), in pixels.
-        max_px: The length that is fully saturated, and so are longer ones.
-
-    Returns:
-        uint8, shape (H, W, 3), RGB.
-    """
-    dx, dy = flow[..., 0], flow[..., 1]
-    length = np.minimum(np.hypot(dx, dy) / max_px, 1)
-    step = np.arctan2(dy, dx) * (_WHEEL_STEPS / (2 * np.pi))
-    channels = [
-        np.interp(step, _WHEEL_STARTS, channel, period=_WHEEL_STEPS) for channel in _WHEEL_COLOURS.T
-    ]
-    hue = np.stack(channels, axis=-1)
-    return np.asarray(np.rint(255 - length[..., None] * (255 - hue)), np.uint8)
 
 
 def colour_wheel(max_px: float) -> Tile:

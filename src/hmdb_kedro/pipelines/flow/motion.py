@@ -6,8 +6,9 @@ import plotly.graph_objects as go
 
 from hmdb_kedro.reporting.by_class import boxes_by_class
 from hmdb_kedro.reporting.examples import examples_by_class, middle_pictures
-from hmdb_kedro.reporting.sheets import Tile, colour_wheel, contact_sheet, flow_colours
+from hmdb_kedro.reporting.sheets import Tile, colour_wheel, contact_sheet
 from hmdb_kedro.reporting.style import empty_figure
+from hmdb_kedro.video.colours import flow_colours
 from hmdb_kedro.video.motion import mean_motion
 from hmdb_kedro.video.tables import ClipTable
 

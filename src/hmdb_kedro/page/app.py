@@ -1,0 +1,253 @@
+"""The page itself: what stands where, and what happens on a press."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from hmdb_kedro.errors import UserError
+from hmdb_kedro.page.drawing import Drawing, Picture, styles, with_pictures
+from hmdb_kedro.page.gallery import FIELDS, Gallery
+from hmdb_kedro.page.looking import Look
+from hmdb_kedro.page.uploads import MOST_BYTES, Uploads
+from hmdb_kedro.reporting.examples import evenly
+from hmdb_kedro.video.clips import VIDEO_SUFFIXES
+from hmdb_kedro.video.decode import UnreadableClipError
+
+_EXAMPLES = 6
+_CARDS = 24
+_ANY = "all"
+_AT_ONCE = 2
+_WAITING = 64
+_TITLE = "Which action does a clip show?"
+_LEAD = (
+    "One network looks at single frames, another one at the motion between them; what both say is "
+    "put together. Nothing leaves this machine, and no clip stays on it."
+)
+_FILTERS = {"label": "Class", "outcome": "The fusion is", "who": "Who is right"} | FIELDS
+_PRESS = """element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-clip]');
+  if (button) trigger('click', {clip: button.dataset.clip});
+});"""
+# A press on the timeline goes there; who wants no motion starts the film.
+_WATCH = """element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-seek]');
+  const video = element.querySelector('video');
+  if (button && video) { video.currentTime = Number(button.dataset.seek); video.play(); }
+});
+watch('value', () => {
+  const video = element.querySelector('video');
+  if (video && matchMedia('(prefers-reduced-motion: reduce)').matches) {
+    video.autoplay = false;
+    video.pause();
+  }
+});"""
+_SHOW = "() => document.getElementById('%s').scrollIntoView({block: 'nearest'})"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the page is made of.
+
+    Attributes:
+        gallery: The test clips and their stored answers.
+        drawing: Turns answers into HTML.
+        look: Answers a video and makes its film.
+        film: Makes the film of a clip of so many seconds.
+        picture: A picture of a test clip, uint8 (H, W, 3), RGB, or None.
+        files: Where a test clip lies, by its path in the index.
+    """
+
+    gallery: Gallery
+    drawing: Drawing
+    look: Callable[[Path], Look]
+    film: Callable[[Path, float], bytes]
+    picture: Picture
+    files: Callable[[str], Path]
+
+
+def build_page(parts: Parts, uploads: Uploads) -> gr.Blocks:
+    """Return the page, ready to be launched."""
+    handlers = Handlers(parts, uploads)
+    with gr.Blocks(title=_TITLE, analytics_enabled=False) as page:
+        gr.HTML(f"<h1>{_TITLE}</h1><p class='lead'>{_LEAD}</p>", js_on_load=None)
+        with gr.Tabs():
+            with gr.Tab("Try a clip"):
+                _build_trial(handlers)
+            with gr.Tab("Right and wrong"):
+                _build_gallery(handlers)
+    page.queue(max_size=_WAITING, default_concurrency_limit=_AT_ONCE)
+    return page
+
+
+def launch_page(page: gr.Blocks, port: int | None) -> str:
+    """Serve the page on this machine alone, beside what goes on here; return its address.
+
+    Raises:
+        UserError: The port is taken.
+    """
+    theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace"])
+    try:
+        _, address, _ = page.launch(
+            server_name="127.0.0.1",
+            server_port=port,
+            share=False,
+            prevent_thread_lock=True,
+            quiet=True,
+            footer_links=[],
+            max_file_size=MOST_BYTES,
+            ssr_mode=False,
+            theme=theme,
+            css=styles(),
+        )
+    except OSError as error:
+        raise UserError(
+            f"The page needs a free port. Received: {port} ({error}). Name another with --port."
+        ) from None
+    return str(address)
+
+
+class Handlers:
+    """What happens on a press: values in, HTML out."""
+
+    def __init__(self, parts: Parts, uploads: Uploads):
+        """Take what the page is made of, and where uploads lie."""
+        self.parts, self.uploads = parts, uploads
+        chosen = evenly(parts.gallery.clips.sort_values("clip_id")["clip_id"].to_list(), _EXAMPLES)
+        clips = parts.gallery.clips
+        examples = clips[clips["clip_id"].isin(chosen)].sort_values("clip_id")
+        self.examples = parts.drawing.examples(with_pictures(examples, parts.picture))
+
+    def answer_upload(self, given: Any) -> tuple[str, None]:
+        """Answer an upload and remove it; the drop zone is free again."""
+        drawing = self.parts.drawing
+        name = str((given or {}).get("orig_name") or "The file")
+        try:
+            with self.uploads.taken(given) as (name, file):
+                found = self.parts.look(file)
+            return drawing.result(_named(found, name), found.film), None
+        except (UnreadableClipError, UserError) as error:
+            return drawing.error(name, str(error)), None
+
+    def answer_example(self, event: gr.EventData) -> str:
+        """Answer a test clip anew."""
+        clip_id = str(event.clip)
+        try:
+            row = self.parts.gallery.clip(clip_id)
+            found = self.parts.look(self.parts.files(row["path"]))
+        except (KeyError, UnreadableClipError) as error:
+            return self.parts.drawing.error(clip_id, _reason(error))
+        return self.parts.drawing.result(_named(found, clip_id), found.film, row["label"])
+
+    def open_clip(self, event: gr.EventData) -> str:
+        """Show the stored answer of a test clip, with its film."""
+        clip_id = str(event.clip)
+        gallery = self.parts.gallery
+        try:
+            row, answer = gallery.clip(clip_id), gallery.answer(clip_id)
+            film = self.parts.film(self.parts.files(row["path"]), float(row["duration_s"]))
+        except UnreadableClipError as error:
+            logger.warning("%s: %s", clip_id, error)
+            film = None
+        except KeyError as error:
+            return self.parts.drawing.error(clip_id, _reason(error))
+        return self.parts.drawing.result(answer, film, row["label"])
+
+    def draw_gallery(self, n_cards: int, *values: str) -> str:
+        """Show the clips that the filters choose, at most so many."""
+        gallery = self.parts.gallery
+        chosen = gallery.chosen(self._wanted(values))
+        shown = with_pictures(chosen.head(n_cards), self.parts.picture)
+        return self.parts.drawing.gallery(shown, chosen, gallery)
+
+    @property
+    def filters(self) -> dict[str, list[str]]:
+        """The values to choose from, by column; columns that do not differ are left out."""
+        every = {column: self.parts.gallery.choices(column) for column in _FILTERS}
+        return {column: values for column, values in every.items() if values}
+
+    def _wanted(self, values: tuple[str, ...]) -> Mapping[str, str | None]:
+        return {
+            column: None if value in (_ANY, None) else value
+            for column, value in zip(self.filters, values, strict=True)
+        }
+
+
+def _build_trial(handlers: Handlers) -> None:
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            upload = gr.File(
+                label="Your clip",
+                file_types=sorted(VIDEO_SUFFIXES),
+                height=150,
+                elem_id="upload",
+            )
+            gr.HTML("<p class='label'>Or an example</p>", js_on_load=None)
+            examples = gr.HTML(handlers.examples, js_on_load=_PRESS, elem_id="examples")
+        with gr.Column(scale=5, min_width=300):
+            result = gr.HTML(
+                handlers.parts.drawing.start(), js_on_load=_WATCH, elem_id="result", min_height=200
+            )
+    answered = upload.upload(
+        handlers.answer_upload,
+        upload,
+        [result, upload],
+        preprocess=False,
+        api_visibility="private",
+        trigger_mode="multiple",
+        show_progress_on=result,
+    )
+    picked = examples.click(
+        handlers.answer_example, None, result, api_visibility="private", show_progress_on=result
+    )
+    for done in (answered, picked):
+        done.then(None, js=_SHOW % "result")
+
+
+def _build_gallery(handlers: Handlers) -> None:
+    filters = handlers.filters
+    with gr.Row():
+        chosen = [
+            gr.Dropdown(
+                [(value.replace("_", " "), value) for value in (_ANY, *values)],
+                value=_ANY,
+                label=_FILTERS[column],
+                min_width=150,
+                elem_id=f"filter-{column}",
+            )
+            for column, values in filters.items()
+        ]
+    detail = gr.HTML("", js_on_load=_WATCH, elem_id="detail")
+    n_cards = gr.State(_CARDS)
+    cards = gr.HTML(
+        handlers.draw_gallery(_CARDS, *[_ANY] * len(chosen)), js_on_load=_PRESS, elem_id="gallery"
+    )
+    more = gr.Button("Show more", elem_id="more")
+    redraw: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    for choice in chosen:
+        choice.change(lambda: _CARDS, None, n_cards, **redraw).then(
+            handlers.draw_gallery, [n_cards, *chosen], cards, **redraw
+        )
+    more.click(lambda n: n + _CARDS, n_cards, n_cards, **redraw).then(
+        handlers.draw_gallery, [n_cards, *chosen], cards, **redraw
+    )
+    opened = cards.click(
+        handlers.open_clip, None, detail, api_visibility="private", show_progress_on=detail
+    )
+    opened.then(None, js=_SHOW % "detail")
+
+
+def _named(found: Look, name: str) -> Any:
+    from dataclasses import replace
+
+    return replace(found.prediction, name=name)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, UnreadableClipError) else "it is no test clip of this run"

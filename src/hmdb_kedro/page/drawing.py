@@ -1,0 +1,148 @@
+"""Answers and clips as HTML."""
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from hmdb_kedro.inference import Prediction, StreamAnswer
+from hmdb_kedro.inference.results import NONE_OF_THESE, most_probable
+from hmdb_kedro.page.gallery import RIGHT, Gallery
+from hmdb_kedro.reporting.page import count, number, share, short
+from hmdb_kedro.reporting.sheets import colour_wheel, data_uri, thumbnail_uri
+
+_CLASSES_SHOWN = 4
+# Colours of a timeline; the classes share them in turn.
+_TONES = 6
+
+Picture = Callable[[str], np.ndarray | None]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Draws the parts of the page.
+
+    Attributes:
+        streams: Titles of the streams, by name.
+        tones: `rgb` or `flow`, by stream.
+        fusion: As `two_stream.fusion` is stored.
+    """
+
+    streams: Mapping[str, str]
+    tones: Mapping[str, str]
+    fusion: Mapping[str, Any]
+
+    def start(self) -> str:
+        """Return what stands where a result will."""
+        return _part("start")
+
+    def error(self, name: str, reason: str) -> str:
+        """Say why a file gets no answer."""
+        return _part("error", name, reason.rstrip("."))
+
+    def result(self, answer: Prediction, film: bytes | None, truth: str | None = None) -> str:
+        """Show an answer.
+
+        Args:
+            answer: What the recogniser says.
+            film: WebM: the clip beside its flow; None where the video is gone.
+            truth: The class it has, where that is known.
+        """
+        fused = {
+            "top": answer.top[:_CLASSES_SHOWN],
+            "rule": f"{self.fusion['name']} of the streams".replace("_", " "),
+            "tones": {
+                action.label: self._tone_in_time(action.label) for action in answer.timeline
+            },
+        }
+        shown = [self._stream(found) for found in answer.streams]
+        return _part("result", answer, _film_uri(film), shown, fused, self._wheel, truth)
+
+    def gallery(self, shown: pd.DataFrame, chosen: pd.DataFrame, gallery: Gallery) -> str:
+        """Show clips of the gallery.
+
+        Args:
+            shown: The rows that get a card, with a `picture`.
+            chosen: All that the filters choose.
+            gallery: All there is.
+        """
+        return _part("gallery", _cards(shown), _tally(chosen), _tally(gallery.clips))
+
+    def examples(self, shown: pd.DataFrame) -> str:
+        """Show clips to pick from: rows of a gallery with a `picture`."""
+        return _part("examples", _cards(shown))
+
+    def _stream(self, found: StreamAnswer) -> dict[str, Any]:
+        classes = tuple(self.fusion["classes"])
+        probabilities = np.array(found.probabilities)
+        return {
+            "name": found.stream,
+            "title": self.streams[found.stream],
+            "tone": self.tones[found.stream],
+            "weight": found.weight,
+            "top": most_probable(classes, probabilities, _CLASSES_SHOWN),
+        }
+
+    def _tone_in_time(self, label: str) -> str:
+        classes = list(self.fusion["classes"])
+        return "none" if label == NONE_OF_THESE else str(classes.index(label) % _TONES)
+
+    @cached_property
+    def _wheel(self) -> str:
+        return data_uri(colour_wheel(1.0).picture)
+
+
+def with_pictures(clips: pd.DataFrame, picture: Picture) -> pd.DataFrame:
+    """Return rows of a gallery with their `picture`, as a page holds it; None without one."""
+    found = (picture(clip_id) for clip_id in clips["clip_id"])
+    return clips.assign(
+        picture=[None if shown is None else thumbnail_uri(shown) for shown in found]
+    )
+
+
+def styles() -> str:
+    """Return the page's style sheet."""
+    return (files("hmdb_kedro.page") / "templates/page.css").read_text(encoding="utf-8")
+
+
+def _cards(clips: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {key: None if value is None else value for key, value in row.items()}
+        for row in clips.astype(object).to_dict("records")
+    ]
+
+
+def _tally(clips: pd.DataFrame) -> dict[str, int]:
+    return {"n": len(clips), "right": int((clips["outcome"] == RIGHT).sum())}
+
+
+def _film_uri(film: bytes | None) -> str | None:
+    return film and f"data:video/webm;base64,{base64.b64encode(film).decode()}"
+
+
+def _plain(label: str) -> str:
+    return label.replace("_", " ")
+
+
+def _part(name: str, *given: Any) -> str:
+    return str(getattr(_parts(), name)(*given))
+
+
+@cache
+def _parts() -> Any:
+    environment = Environment(
+        loader=PackageLoader("hmdb_kedro.page", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"plain": _plain, "share": share, "number": number}
+    environment.filters |= {"short": short, "count": count}
+    return environment.get_template("parts.html.j2").module

@@ -1,0 +1,89 @@
+"""Where uploads lie while they are answered: a private folder from which they go at once."""
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from hmdb_kedro.errors import UserError
+
+MOST_BYTES = 100 * 2**20
+# An upload that nobody takes: its visitor left in the middle.
+_FORGOTTEN_S = 600.0
+_SWEEP_S = 60.0
+# Gradio reads it when its server is made.
+_GRADIO_FOLDER = "GRADIO_TEMP_DIR"
+
+
+class Uploads:
+    """The folder that Gradio writes uploads into.
+
+    Attributes:
+        folder: Only its owner can look into it.
+    """
+
+    def __init__(self, folder: Path):
+        """Take an empty folder."""
+        self.folder = folder.resolve()
+
+    @contextmanager
+    def taken(self, given: Any) -> Iterator[tuple[str, Path]]:
+        """Lend an upload's name and file, which is removed at the end.
+
+        Args:
+            given: What Gradio hands on of an upload: a mapping with `path` and `orig_name`.
+
+        Raises:
+            UserError: It is no upload: a path elsewhere is not read.
+        """
+        file = Path(str((given or {}).get("path"))).resolve()
+        if not file.is_relative_to(self.folder) or not file.is_file():
+            raise UserError("it did not arrive; drop it again")
+        try:
+            yield Path(str(given.get("orig_name") or file.name)).name, file
+        finally:
+            self._remove(file)
+
+    def sweep(self, older_than_s: float = _FORGOTTEN_S) -> None:
+        """Remove what nobody took."""
+        latest = time.time() - older_than_s
+        for file in sorted(self.folder.rglob("*"), reverse=True):
+            with suppress(OSError):  # another visitor's request removes its own
+                if file.is_file() and file.stat().st_mtime <= latest:
+                    self._remove(file)
+
+    def _remove(self, file: Path) -> None:
+        file.unlink(missing_ok=True)
+        with suppress(OSError):  # another upload of the same content is on its way
+            if file.parent != self.folder:
+                file.parent.rmdir()
+
+
+@contextmanager
+def private_uploads() -> Iterator[Uploads]:
+    """Give Gradio a folder of its own, kept clean, and remove it at the end."""
+    before = os.environ.get(_GRADIO_FOLDER)
+    ended = threading.Event()
+    with tempfile.TemporaryDirectory(prefix="hmdb_page_", ignore_cleanup_errors=True) as folder:
+        os.environ[_GRADIO_FOLDER] = folder
+        uploads = Uploads(Path(folder))
+        sweeper = threading.Thread(target=_sweep, args=(uploads, ended), daemon=True)
+        sweeper.start()
+        try:
+            yield uploads
+        finally:
+            ended.set()
+            sweeper.join()
+            if before is None:
+                del os.environ[_GRADIO_FOLDER]
+            else:
+                os.environ[_GRADIO_FOLDER] = before
+
+
+def _sweep(uploads: Uploads, ended: threading.Event) -> None:
+    while not ended.wait(_SWEEP_S):
+        uploads.sweep()
