@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 _ENVIRONMENT = {
     # Nothing is reported to anyone.
     "DO_NOT_TRACK": "true",
+    "GRADIO_ANALYTICS_ENABLED": "False",
     "KEDRO_DISABLE_TELEMETRY": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "ORT_DISABLE_TELEMETRY": "1",

@@ -1,6 +1,5 @@
 """Commands that use a trained recogniser."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +58,14 @@ def export(env: str | None, conf_source: str | None, params: dict[str, Any], fol
 @hmdb.command(cls=CleanCommand)
 @project_options
 @click.option("--port", type=click.IntRange(1, 65535), help="Of the page; by default a free one.")
-def demo(env: str | None, conf_source: str | None, params: dict[str, Any], port: int | None) -> None:
+def demo(
+    env: str | None, conf_source: str | None, params: dict[str, Any], port: int | None
+) -> None:
     """Open a page on this machine: drop a clip, and see what the last finished run says."""
-    # Gradio reads it when it is imported.
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     from hmdb_kedro.page.serving import serve  # noqa: PLC0415
 
     context = open_context(env, conf_source, params)
     chosen = f" --env {env}" if env else ""
-    serve(context.catalog, port, "make run" if env == "sample" else f"kedro run{chosen}", click.echo)
+    serve(
+        context.catalog, port, "make run" if env == "sample" else f"kedro run{chosen}", click.echo
+    )

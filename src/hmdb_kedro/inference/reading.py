@@ -127,7 +127,7 @@ def hold_video(
         return HeldVideo(hold_clip(counted, settings), counted.n_frames, limits.fps)
     if isinstance(video, bytes):
         limits.check_bytes(len(video))
-        with _file_of(video) as file:
+        with file_of(video) as file:
             return _hold_file(file, settings, limits, asked)
     return _hold_file(Path(video), settings, limits, asked)
 
@@ -190,7 +190,7 @@ def _chosen(asked: Asked | None, announced: int, fps: float) -> set[int] | None:
 
 
 @contextmanager
-def _file_of(video: bytes) -> Iterator[Path]:
+def file_of(video: bytes) -> Iterator[Path]:
     """Give bytes a path, which is all that OpenCV opens.
 
     Where the system can, they stay in memory and are gone with the process, however it ends.

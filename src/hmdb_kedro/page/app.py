@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import pandas as pd
 
 from hmdb_kedro.errors import UserError
+from hmdb_kedro.inference import Prediction
 from hmdb_kedro.page.drawing import Drawing, Picture, styles, with_pictures
 from hmdb_kedro.page.gallery import FIELDS, Gallery
 from hmdb_kedro.page.looking import Look
@@ -28,7 +28,7 @@ _LEAD = (
     "One network looks at single frames, another one at the motion between them; what both say is "
     "put together. Nothing leaves this machine, and no clip stays on it."
 )
-_FILTERS = {"label": "Class", "outcome": "The fusion is", "who": "Who is right"} | FIELDS
+_FILTERS = {"label": "Class", "outcome": "The fusion is", "who": "Right alone"} | FIELDS
 _PRESS = """element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-clip]');
   if (button) trigger('click', {clip: button.dataset.clip});
@@ -75,7 +75,8 @@ class Parts:
 def build_page(parts: Parts, uploads: Uploads) -> gr.Blocks:
     """Return the page, ready to be launched."""
     handlers = Handlers(parts, uploads)
-    with gr.Blocks(title=_TITLE, analytics_enabled=False) as page:
+    page = gr.Blocks(title=_TITLE, analytics_enabled=False)
+    with page:
         gr.HTML(f"<h1>{_TITLE}</h1><p class='lead'>{_LEAD}</p>", js_on_load=None)
         with gr.Tabs():
             with gr.Tab("Try a clip"):
@@ -188,7 +189,6 @@ def _build_trial(handlers: Handlers) -> None:
                 height=150,
                 elem_id="upload",
             )
-            gr.HTML("<p class='label'>Or an example</p>", js_on_load=None)
             examples = gr.HTML(handlers.examples, js_on_load=_PRESS, elem_id="examples")
         with gr.Column(scale=5, min_width=300):
             result = gr.HTML(
@@ -223,7 +223,7 @@ def _build_gallery(handlers: Handlers) -> None:
             )
             for column, values in filters.items()
         ]
-    detail = gr.HTML("", js_on_load=_WATCH, elem_id="detail")
+    detail = gr.HTML(handlers.parts.drawing.hint(), js_on_load=_WATCH, elem_id="detail")
     n_cards = gr.State(_CARDS)
     cards = gr.HTML(
         handlers.draw_gallery(_CARDS, *[_ANY] * len(chosen)), js_on_load=_PRESS, elem_id="gallery"
@@ -243,11 +243,11 @@ def _build_gallery(handlers: Handlers) -> None:
     opened.then(None, js=_SHOW % "detail")
 
 
-def _named(found: Look, name: str) -> Any:
-    from dataclasses import replace
-
+def _named(found: Look, name: str) -> Prediction:
     return replace(found.prediction, name=name)
 
 
 def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, UnreadableClipError) else "it is no test clip of this run"
+    return (
+        str(error) if isinstance(error, UnreadableClipError) else "it is no test clip of this run"
+    )

@@ -42,6 +42,10 @@ class Drawing:
         """Return what stands where a result will."""
         return _part("start")
 
+    def hint(self) -> str:
+        """Return what stands where an opened clip will."""
+        return _part("hint")
+
     def error(self, name: str, reason: str) -> str:
         """Say why a file gets no answer."""
         return _part("error", name, reason.rstrip("."))
@@ -56,13 +60,12 @@ class Drawing:
         """
         fused = {
             "top": answer.top[:_CLASSES_SHOWN],
-            "rule": f"{self.fusion['name']} of the streams".replace("_", " "),
-            "tones": {
-                action.label: self._tone_in_time(action.label) for action in answer.timeline
-            },
+            "rule": _plain(self.fusion["name"]),
+            "tones": {action.label: self._tone_in_time(action.label) for action in answer.timeline},
         }
         shown = [self._stream(found) for found in answer.streams]
-        return _part("result", answer, _film_uri(film), shown, fused, self._wheel, truth)
+        verdict = None if truth is None else _verdict(answer, truth)
+        return _part("result", answer, _film_uri(film), shown, fused, self._wheel, verdict)
 
     def gallery(self, shown: pd.DataFrame, chosen: pd.DataFrame, gallery: Gallery) -> str:
         """Show clips of the gallery.
@@ -111,6 +114,15 @@ def styles() -> str:
     return (files("hmdb_kedro.page") / "templates/page.css").read_text(encoding="utf-8")
 
 
+def _verdict(answer: Prediction, truth: str) -> dict[str, Any]:
+    """Say how an answer stands to the truth; one that is refused may have been right."""
+    return {
+        "truth": truth,
+        "is_right": answer.label == truth,
+        "is_nearest": answer.top[0][0] == truth,
+    }
+
+
 def _cards(clips: pd.DataFrame) -> list[dict[str, Any]]:
     return [
         {key: None if value is None else value for key, value in row.items()}
@@ -123,7 +135,7 @@ def _tally(clips: pd.DataFrame) -> dict[str, int]:
 
 
 def _film_uri(film: bytes | None) -> str | None:
-    return film and f"data:video/webm;base64,{base64.b64encode(film).decode()}"
+    return None if film is None else f"data:video/webm;base64,{base64.b64encode(film).decode()}"
 
 
 def _plain(label: str) -> str:

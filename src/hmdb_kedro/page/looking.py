@@ -1,14 +1,17 @@
-"""One video as a visitor gets it: its answer, and the clip beside its flow as a browser plays it."""
+"""One video as a visitor gets it: its answer, and a film of the clip beside its flow."""
 
+import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from hmdb_kedro.inference import Prediction, Recogniser
+from hmdb_kedro.inference import Prediction, Recogniser, Workers
+from hmdb_kedro.inference.reading import file_of
 from hmdb_kedro.params import FlowSettings
 from hmdb_kedro.video.colours import flow_colours
 from hmdb_kedro.video.decode import Capture, UnreadableClipError
@@ -19,10 +22,16 @@ _PICTURES = 75
 _LONGEST_PX, _GAP_PX = 320, 8
 # Below this length nothing moves, and the noise of the estimate stays white.
 _LEAST_FULL_PX = 0.5
-_FULL_SHARE = 0.95
+_FULL_SHARE, _MEASURED = 0.95, 16
 # Where no stream looks at flow.
 _USUAL_FLOW = FlowSettings(
-    algorithm="dis", dis_preset="fast", short_side=128, stride=1, gamma=None, bound_px=20, quality=95
+    algorithm="dis",
+    dis_preset="fast",
+    short_side=128,
+    stride=1,
+    gamma=None,
+    bound_px=20,
+    quality=95,
 )
 
 
@@ -48,45 +57,39 @@ class _Moment:
     after: np.ndarray
 
 
-def look(recogniser: Recogniser, video: Path | bytes) -> Look:
-    """Answer a video and make its film.
-
-    Args:
-        recogniser: Answers.
-        video: A file, or its bytes.
+def look(workers: Workers, video: Path) -> Look:
+    """Answer an untrusted video and make its film, both in a worker.
 
     Raises:
-        UnreadableClipError: It is no video, damaged, too short, or beyond a limit.
+        UnreadableClipError: It is no video, damaged, beyond a limit, or ends its worker.
     """
-    if isinstance(video, bytes):
-        with tempfile.NamedTemporaryFile(suffix=".video") as file:
-            file.write(video)
-            file.flush()
-            return look(recogniser, Path(file.name))
-    prediction = recogniser.predict(video)
-    return Look(prediction, film(video, prediction.seconds, recogniser.flow))
+    prediction = workers.predict(video)
+    return Look(prediction, workers.run(film, video, seconds=prediction.seconds))
 
 
-def film(video: Path, seconds: float, settings: FlowSettings | None = None) -> bytes:
-    """Return a clip beside its flow as WebM, which every browser plays.
+def film(recogniser: Recogniser, video: Path | bytes, *, seconds: float) -> bytes:
+    """Return a clip beside its flow as WebM, which every browser plays: a task of `Workers`.
 
     Long videos are shown in fewer pictures a second, as long as they are.
 
     Args:
-        video: The file.
+        recogniser: Tells how the flow is made that a stream looks at.
+        video: A file, or its bytes.
         seconds: How long it is.
-        settings: How the flow is made that a stream looks at.
 
     Raises:
         UnreadableClipError: It has no two frames.
     """
-    settings = settings or _USUAL_FLOW
+    if isinstance(video, bytes):
+        with file_of(video) as file:
+            return film(recogniser, file, seconds=seconds)
+    settings = recogniser.flow or _USUAL_FLOW
     with Capture(video) as capture:
         moments = _moments(capture.frames(reuse=True), settings)
     if not moments:
         raise UnreadableClipError("too few frames for a film")
     fields = _fields(moments, settings)
-    lengths = np.linalg.norm(np.stack(fields[:: max(1, len(fields) // 16)]), axis=-1)
+    lengths = np.linalg.norm(np.stack(fields[:: max(1, len(fields) // _MEASURED)]), axis=-1)
     full_px = max(_LEAST_FULL_PX, float(np.quantile(lengths, _FULL_SHARE)))
     pictures = (
         _side_by_side(moment.picture, flow_colours(field, full_px))
@@ -138,7 +141,7 @@ def _side_by_side(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
 
 def _webm(pictures: Iterable[np.ndarray], fps: float) -> bytes:
     # OpenCV writes files alone; this one goes with the end.
-    with tempfile.NamedTemporaryFile(suffix=".webm") as file:
+    with tempfile.NamedTemporaryFile(suffix=".webm") as file, _quiet():
         writer = None
         for picture in pictures:
             if writer is None:
@@ -148,3 +151,16 @@ def _webm(pictures: Iterable[np.ndarray], fps: float) -> bytes:
         if writer is not None:
             writer.release()
         return Path(file.name).read_bytes()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep from stderr what OpenCV says of every WebM: a tag it does not know, and writes."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)

@@ -1,8 +1,10 @@
 """`kedro hmdb demo`: from the catalog to the page."""
 
+import tempfile
 import threading
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,18 @@ import numpy as np
 from kedro.io import CatalogProtocol
 
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.inference import Recogniser, Stream
+from hmdb_kedro.inference import Limits, Workers, write_export
+from hmdb_kedro.inference.exported import Exported
 from hmdb_kedro.page.app import Parts, build_page, launch_page
 from hmdb_kedro.page.drawing import Drawing
 from hmdb_kedro.page.gallery import FUSED, gather, stream_titles
 from hmdb_kedro.page.looking import film, look
-from hmdb_kedro.page.uploads import private_uploads
+from hmdb_kedro.page.uploads import MOST_BYTES, private_uploads
 from hmdb_kedro.predicting import exported_of
 from hmdb_kedro.video.tables import ClipTable
 
 _KEPT_PICTURES = 2000
+_LIMITS = Limits(max_bytes=MOST_BYTES)
 
 Catalog = CatalogProtocol[Any, Any]
 
@@ -36,44 +40,50 @@ def serve(catalog: Catalog, port: int | None, train: str, say: Callable[[str], N
     Raises:
         UserError: Nothing is trained yet, or the port is taken.
     """
-    parts = parts_of(catalog, train)
-    with private_uploads() as uploads:
-        page = build_page(parts, uploads)
+    exported = _exported(catalog, train)
+    with private_uploads() as uploads, _workers(exported) as workers:
+        page = build_page(parts_of(catalog, exported, workers), uploads)
         say(f"The page: {launch_page(page, port)} (Ctrl-C ends it)")
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
             say("")
         finally:
-            page.close()
+            page.close(verbose=False)
 
 
-def parts_of(catalog: Catalog, train: str) -> Parts:
-    """Return what the page is made of, from what a run has stored.
-
-    Raises:
-        UserError: Something is missing; it names the command that makes it.
-    """
-    _require(catalog, ["two_stream.fusion", f"{FUSED}.scores", "clip_index"], train)
-    streams = catalog.load("two_stream.fusion")["streams"]
-    needed = [f"{name}.{kind}" for name in streams for kind in ("onnx", "scores")]
-    _require(catalog, needed, train)
-    exported = exported_of(catalog)
-    recogniser = Recogniser(
-        [Stream.of_file(name, *made) for name, made in exported.streams.items()], exported.fusion
-    )
+def parts_of(catalog: Catalog, exported: Exported, workers: Workers) -> Parts:
+    """Return what the page is made of, from what a run has stored."""
     how = {name: preprocessing for name, (_, preprocessing) in exported.streams.items()}
     titles = stream_titles(how)
-    scores = {name: catalog.load(f"{name}.scores") for name in (*streams, FUSED)}
+    scores = {name: catalog.load(f"{name}.scores") for name in (*titles, FUSED)}
     videos = catalog.load("raw_videos")
+    tones = {name: preprocessing["sampler"]["modality"] for name, preprocessing in how.items()}
     return Parts(
         gallery=gather(catalog.load("clip_index"), scores, titles, exported.fusion),
-        drawing=Drawing(titles, _tones(how), exported.fusion),
-        look=lambda video: look(recogniser, video),
-        film=lambda video, seconds: film(video, seconds, recogniser.flow),
+        drawing=Drawing(titles, tones, exported.fusion),
+        look=partial(look, workers),
+        film=lambda video, seconds: workers.run(film, video, seconds=seconds),
         picture=_middle_picture(catalog.load("frames_if_any")),
         files=lambda path: Path(videos[path].file),
     )
+
+
+def _exported(catalog: Catalog, train: str) -> Exported:
+    """Return the networks of a finished run, once all is known to be there that the page shows."""
+    _require(catalog, ["two_stream.fusion", f"{FUSED}.scores", "clip_index"], train)
+    streams = catalog.load("two_stream.fusion")["streams"]
+    _require(catalog, [f"{name}.{kind}" for name in streams for kind in ("onnx", "scores")], train)
+    return exported_of(catalog)
+
+
+@contextmanager
+def _workers(exported: Exported) -> Iterator[Workers]:
+    """Start workers on an export of their own: another run may replace the catalog's files."""
+    with tempfile.TemporaryDirectory(prefix="hmdb_page_") as folder:
+        write_export(exported, Path(folder) / "export")
+        with Workers(Path(folder) / "export", _LIMITS) as workers:
+            yield workers
 
 
 def _require(catalog: Catalog, entries: list[str], train: str) -> None:
@@ -82,10 +92,6 @@ def _require(catalog: Catalog, entries: list[str], train: str) -> None:
         raise UserError(
             f"The page shows a finished run. Received: no {', '.join(missing)}. Do: {train}"
         )
-
-
-def _tones(how: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    return {name: preprocessing["sampler"]["modality"] for name, preprocessing in how.items()}
 
 
 def _middle_picture(frames: ClipTable | None) -> Callable[[str], np.ndarray | None]:

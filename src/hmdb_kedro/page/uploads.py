@@ -4,7 +4,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ MOST_BYTES = 100 * 2**20
 # An upload that nobody takes: its visitor left in the middle.
 _FORGOTTEN_S = 600.0
 _SWEEP_S = 60.0
-# Gradio reads it when its server is made.
-_GRADIO_FOLDER = "GRADIO_TEMP_DIR"
+# Gradio reads the first one when its server is made, workers the second one when they start: what
+# one leaves that is killed while it writes a film is removed as well.
+_FOLDERS = ("GRADIO_TEMP_DIR", "TMPDIR")
 
 
 class Uploads:
@@ -65,11 +66,11 @@ class Uploads:
 
 @contextmanager
 def private_uploads() -> Iterator[Uploads]:
-    """Give Gradio a folder of its own, kept clean, and remove it at the end."""
-    before = os.environ.get(_GRADIO_FOLDER)
+    """Give Gradio and workers a folder of their own, kept clean, and remove it at the end."""
+    before = {name: os.environ.get(name) for name in _FOLDERS}
     ended = threading.Event()
     with tempfile.TemporaryDirectory(prefix="hmdb_page_", ignore_cleanup_errors=True) as folder:
-        os.environ[_GRADIO_FOLDER] = folder
+        os.environ |= dict.fromkeys(_FOLDERS, folder)
         uploads = Uploads(Path(folder))
         sweeper = threading.Thread(target=_sweep, args=(uploads, ended), daemon=True)
         sweeper.start()
@@ -78,10 +79,14 @@ def private_uploads() -> Iterator[Uploads]:
         finally:
             ended.set()
             sweeper.join()
-            if before is None:
-                del os.environ[_GRADIO_FOLDER]
-            else:
-                os.environ[_GRADIO_FOLDER] = before
+            _restore(before)
+
+
+def _restore(before: Mapping[str, str | None]) -> None:
+    for name, value in before.items():
+        del os.environ[name]
+        if value is not None:
+            os.environ[name] = value
 
 
 def _sweep(uploads: Uploads, ended: threading.Event) -> None:
