@@ -1,6 +1,6 @@
 """`kedro hmdb predict` and `kedro hmdb export`: from the catalog to an answer, or to a folder."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,15 +9,20 @@ from typing import Any
 import click
 from kedro.io import CatalogProtocol
 
-from hmdb_kedro.artefacts import OnnxFile
+from hmdb_kedro.artefacts import OnnxFile, TrainedModel
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.inference import Prediction, Recogniser, write_export
+from hmdb_kedro.explaining import explain, write_evidence
+from hmdb_kedro.inference import Failure, Prediction, Recogniser, write_export
 from hmdb_kedro.inference.exported import Exported
 from hmdb_kedro.inference.overlay import write_overlay
 from hmdb_kedro.inference.printing import show_answers
 from hmdb_kedro.inference.reading import expand_folders
 
 _FUSION = "two_stream.fusion"
+_NO_MAPS = (
+    "{stream}: no picture of what counted. Its network does not end in global average pooling and "
+    "one dense layer, as `compact`, `oriented` and ResNet-50 do."
+)
 _MAKES = {_FUSION: "fusion_eval", "spatial": "spatial_training"}
 
 
@@ -31,6 +36,7 @@ class Wanted:
         top: How many classes.
         overlay: Where the video goes with its answer drawn in, or None.
         model_uri: The MLflow model that answers, instead of the last finished run.
+        explain: The folder of pictures of what counted, or None.
     """
 
     videos: Sequence[Path]
@@ -38,6 +44,7 @@ class Wanted:
     top: int
     overlay: Path | None = None
     model_uri: str | None = None
+    explain: Path | None = None
 
 
 def predict(catalog: CatalogProtocol[Any, Any], wanted: Wanted, env: str | None = None) -> bool:
@@ -52,17 +59,51 @@ def predict(catalog: CatalogProtocol[Any, Any], wanted: Wanted, env: str | None 
     files = list(expand_folders(wanted.videos))
     if wanted.overlay is not None and len(files) != 1:
         raise UserError(f"--overlay takes one video. Received: {len(files)}.")
+    if wanted.explain is not None and wanted.model_uri is not None:
+        raise UserError("--explain looks into the Keras models of a run, so not with --model-uri.")
     if wanted.model_uri is None:
-        recogniser = recogniser_of(catalog, env)
+        fusion, models = _trained(catalog, env)
+        recogniser = Recogniser.from_models(models, fusion)
     else:
+        models = {}
         recogniser = Recogniser.from_mlflow(wanted.model_uri)
-    answers = list(recogniser.predict_many(files, top_k=wanted.top)) if wanted.overlay else None
-    shown = answers or recogniser.predict_many(files, top_k=wanted.top)
-    n_failed = show_answers(shown, wanted.form, click.echo, partial(click.echo, err=True))
-    if wanted.overlay is not None and answers and isinstance(answers[0], Prediction):
-        write_overlay(files[0], answers[0], wanted.overlay)
-        click.echo(f"Written: {wanted.overlay}", err=True)
-    return n_failed == 0
+    answers = recogniser.predict_many(files, top_k=wanted.top)
+    pictured = _pictured(zip(files, answers, strict=True), wanted, recogniser, models)
+    return show_answers(pictured, wanted.form, click.echo, partial(click.echo, err=True)) == 0
+
+
+def _pictured(
+    answers: Iterable[tuple[Path, Prediction | Failure]],
+    wanted: Wanted,
+    recogniser: Recogniser,
+    models: Mapping[str, TrainedModel],
+) -> Iterator[Prediction | Failure]:
+    """Hand answers on, and write the pictures of each that are asked for."""
+    for file, answer in answers:
+        yield answer
+        if isinstance(answer, Failure):
+            continue
+        if wanted.overlay is not None:
+            write_overlay(file, answer, wanted.overlay)
+            _say_written(wanted.overlay)
+        if wanted.explain is not None:
+            for stream, evidence in explain(recogniser, models, file, answer):
+                if evidence is None:
+                    click.echo(_NO_MAPS.format(stream=stream), err=True)
+                    continue
+                picture = wanted.explain / f"{_name(file, wanted)}_{stream}.png"
+                write_evidence(evidence, picture)
+                _say_written(picture)
+
+
+def _name(file: Path, wanted: Wanted) -> str:
+    """Return what a video's pictures are called: by its class folder too, where it is in one."""
+    is_named = file in wanted.videos
+    return file.stem if is_named else f"{file.parent.name}_{file.stem}"
+
+
+def _say_written(file: Path) -> None:
+    click.echo(f"Written: {file}", err=True)
 
 
 def export(
@@ -84,9 +125,7 @@ def recogniser_of(catalog: CatalogProtocol[Any, Any], env: str | None = None) ->
     Raises:
         UserError: Something is not trained yet; it names the command.
     """
-    fusion = _fusion(catalog, env)
-    _require(catalog, [f"{stream}.model" for stream in fusion["streams"]], env)
-    models = {stream: catalog.load(f"{stream}.model") for stream in fusion["streams"]}
+    fusion, models = _trained(catalog, env)
     return Recogniser.from_models(models, fusion)
 
 
@@ -119,6 +158,15 @@ def exported_of(
         )
     streams = {name: (model.path, model.preprocessing) for name, model in found.items()}
     return Exported(streams, fusion)
+
+
+def _trained(
+    catalog: CatalogProtocol[Any, Any], env: str | None
+) -> tuple[dict[str, Any], dict[str, TrainedModel]]:
+    """Return the fusion and its Keras models."""
+    fusion = _fusion(catalog, env)
+    _require(catalog, [f"{stream}.model" for stream in fusion["streams"]], env)
+    return fusion, {stream: catalog.load(f"{stream}.model") for stream in fusion["streams"]}
 
 
 def _fusion(catalog: CatalogProtocol[Any, Any], env: str | None) -> dict[str, Any]:

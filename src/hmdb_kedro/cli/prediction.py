@@ -24,6 +24,11 @@ from hmdb_kedro.cli.group import hmdb
     "--model-uri",
     help="The MLflow model that answers, instead of the last run: models:/two_stream@best, say.",
 )
+@click.option(
+    "--explain",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the frames and regions that counted to this folder, a picture a video and stream.",
+)
 def predict(
     env: str | None,
     conf_source: str | None,
@@ -33,12 +38,13 @@ def predict(
     top: int,
     overlay: Path | None,
     model_uri: str | None,
+    explain: Path | None,
 ) -> None:
     """Say which action VIDEOS (or folders of them) show, by the last finished run."""
     from hmdb_kedro import predicting  # noqa: PLC0415
 
     context = open_context(env, conf_source, params)
-    wanted = predicting.Wanted(videos, form or "text", top, overlay, model_uri)
+    wanted = predicting.Wanted(videos, form or "text", top, overlay, model_uri, explain)
     if not predicting.predict(context.catalog, wanted, env):
         click.get_current_context().exit(1)
 

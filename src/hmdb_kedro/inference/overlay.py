@@ -106,13 +106,13 @@ def _draw_bars(picture: np.ndarray, prediction: Prediction) -> None:
         bar = round(0.35 * width * probability)
         cv2.rectangle(picture, (line // 2, y), (line // 2 + bar, y + line // 2), _BAR, cv2.FILLED)
         place = (line + round(0.35 * width), y + line // 2)
-        _write_text(picture, f"{label} {probability:.1%}", place, line / 45)
+        write_text(picture, f"{label} {probability:.1%}", place, line / 45)
 
 
 def _draw_label(picture: np.ndarray, label: str) -> None:
     line = picture.shape[0] // 12
     picture[:line] = (picture[:line] * _SHADE).astype(np.uint8)
-    _write_text(picture, label, (line // 3, 2 * line // 3), line / 42)
+    write_text(picture, label, (line // 3, 2 * line // 3), line / 42)
 
 
 def _draw_inset(picture: np.ndarray, inset: np.ndarray) -> None:
@@ -122,7 +122,13 @@ def _draw_inset(picture: np.ndarray, inset: np.ndarray) -> None:
     picture[line : line + height, picture.shape[1] - width :] = small
 
 
-def _write_text(picture: np.ndarray, text: str, place: tuple[int, int], scale: float) -> None:
-    # The font knows ASCII alone.
+def write_text(
+    picture: np.ndarray,
+    text: str,
+    place: tuple[int, int],
+    scale: float,
+    colour: tuple[int, int, int] = _WHITE,
+) -> None:
+    """Write a line of text into a picture; its font knows ASCII alone."""
     plain = text.encode("ascii", "replace").decode()
-    cv2.putText(picture, plain, place, _FONT, scale, _WHITE, 1, cv2.LINE_AA)
+    cv2.putText(picture, plain, place, _FONT, scale, colour, 1, cv2.LINE_AA)

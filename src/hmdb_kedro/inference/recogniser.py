@@ -163,6 +163,27 @@ class Recogniser:
             reason = TOO_LARGE if is_memory else " ".join(str(error).split())
             raise UnreadableClipError(reason) from None
 
+    def moments(self, video: Video, count: int) -> dict[str, np.ndarray]:
+        """Return what each stream sees at evenly spaced moments of a video, through the centre.
+
+        Args:
+            video: As for `predict`.
+            count: How many moments.
+
+        Returns:
+            By stream, float32 (count, …), as its network takes it.
+
+        Raises:
+            UnreadableClipError: As `predict`.
+        """
+        held = hold_video(video, {stream.settings for stream in self._streams}, self.limits)
+        return {
+            stream.name: np.stack(
+                stream.samples(held.pictures[stream.settings], stream.moments(count))
+            ).astype(np.float32)
+            for stream in self._streams
+        }
+
     def predict_many(
         self, videos: Iterable[Video], *, top_k: int = TOP_K, with_timeline: bool | None = None
     ) -> Iterator[Prediction | Failure]:

@@ -75,11 +75,19 @@ class Stream:
         first = reads.indices(max(1, n_frames - settings.stride))
         return first | {i + settings.stride for i in first}
 
+    def moments(self, count: int) -> tuple[FixedViews, int]:
+        """Return what reads so many evenly spaced moments of a clip, through the centre."""
+        return protocol_sampler(self._sampler, count, "centre"), count
+
+    def samples(self, pictures: Pictures, how: tuple[FixedViews, int]) -> list[np.ndarray]:
+        """Return what the network is to see of a clip: one array a view."""
+        reads, n_views = how
+        return [reads(pictures, self.name, (view, n_views)) for view in range(n_views)]
+
     def probabilities(self, pictures: Pictures, how: tuple[FixedViews, int]) -> np.ndarray:
         """Return the mean over a clip's views: float64 (C,), sums to 1."""
-        reads, n_views = how
-        samples = [reads(pictures, self.name, (view, n_views)) for view in range(n_views)]
-        batches = [samples[i : i + _BATCH_SIZE] for i in range(0, n_views, _BATCH_SIZE)]
+        samples = self.samples(pictures, how)
+        batches = [samples[i : i + _BATCH_SIZE] for i in range(0, len(samples), _BATCH_SIZE)]
         found = [self.network(np.stack(batch).astype(np.float32)) for batch in batches]
         mean = np.concatenate(found).astype(np.float64).mean(axis=0)
         shares: np.ndarray = mean / mean.sum()

@@ -18,7 +18,7 @@ from hmdb_kedro.reporting.page import count, number, share, short
 from hmdb_kedro.reporting.sheets import colour_wheel, data_uri, thumbnail_uri
 
 _CLASSES_SHOWN = 4
-# Colours of a timeline; the classes share them in turn.
+# Colours of a timeline; from the seventh label on they come again.
 _TONES = 6
 
 Picture = Callable[[str], np.ndarray | None]
@@ -61,7 +61,7 @@ class Drawing:
         fused = {
             "top": answer.top[:_CLASSES_SHOWN],
             "rule": _plain(self.fusion["name"]),
-            "tones": {action.label: self._tone_in_time(action.label) for action in answer.timeline},
+            "tones": _tones_in_time(answer),
         }
         shown = [self._stream(found) for found in answer.streams]
         verdict = None if truth is None else _verdict(answer, truth)
@@ -91,10 +91,6 @@ class Drawing:
             "weight": found.weight,
             "top": most_probable(classes, probabilities, _CLASSES_SHOWN),
         }
-
-    def _tone_in_time(self, label: str) -> str:
-        classes = list(self.fusion["classes"])
-        return "none" if label == NONE_OF_THESE else str(classes.index(label) % _TONES)
 
     @cached_property
     def _wheel(self) -> str:
@@ -132,6 +128,14 @@ def _cards(clips: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _tally(clips: pd.DataFrame) -> dict[str, int]:
     return {"n": len(clips), "right": int((clips["outcome"] == RIGHT).sum())}
+
+
+def _tones_in_time(answer: Prediction) -> dict[str, str]:
+    """Give each label of a timeline its colour, in the order in which they come."""
+    labels = dict.fromkeys(
+        action.label for action in answer.timeline if action.label != NONE_OF_THESE
+    )
+    return {NONE_OF_THESE: "none"} | {label: str(i % _TONES) for i, label in enumerate(labels)}
 
 
 def _film_uri(film: bytes | None) -> str | None:
