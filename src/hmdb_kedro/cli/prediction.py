@@ -35,17 +35,14 @@ def predict(
     params: dict[str, Any],
     videos: tuple[Path, ...],
     form: str | None,
-    top: int,
-    overlay: Path | None,
-    model_uri: str | None,
-    explain: Path | None,
+    **wanted: Any,
 ) -> None:
     """Say which action VIDEOS (or folders of them) show, by the last finished run."""
     from hmdb_kedro import predicting  # noqa: PLC0415
 
     context = open_context(env, conf_source, params)
-    wanted = predicting.Wanted(videos, form or "text", top, overlay, model_uri, explain)
-    if not predicting.predict(context.catalog, wanted, env):
+    asked = predicting.Wanted(videos, form or "text", **wanted)
+    if not predicting.predict(context.catalog, asked, env):
         click.get_current_context().exit(1)
 
 
