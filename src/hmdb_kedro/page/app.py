@@ -107,9 +107,10 @@ def launch_page(page: gr.Blocks, port: int | None) -> str:
             theme=theme,
             css=styles(),
         )
-    except OSError as error:
+    except OSError:
         raise UserError(
-            f"The page needs a free port. Received: {port} ({error}). Name another with --port."
+            f"The page needs a free port. Received: {port or 'none is free from 7860 on'}. Name "
+            "another with --port."
         ) from None
     return str(address)
 

@@ -1,0 +1,179 @@
+"""The page of `make demo` in a browser, over the sample run."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from clips import REPOSITORY
+
+pytestmark = pytest.mark.extended
+
+CHROMIUM = Path("/usr/bin/chromium")
+QUIET = (
+    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+PHONE = {"width": 390, "height": 844}
+SOON = 30_000  # milliseconds
+PLAYS = """video => new Promise(done => {
+  const look = () => video.currentTime > 0 ? done([video.videoWidth, video.duration])
+    : setTimeout(look, 50);
+  look();
+})"""
+
+
+@pytest.fixture(scope="module")
+def temporary(tmp_path_factory):
+    """The folder in which the page puts whatever it puts on disk."""
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="module")
+def address(sample_run, temporary):
+    """Serve the page in a process of its own, as `make demo` does."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "kedro", "hmdb", "demo", "--env", "sample", "--port", port]
+    command += ["--params", f"data_root={sample_run.root}"]
+    server = subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env=os.environ | {"TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    found = next((m for line in server.stdout if (m := re.search(r"http://127\S+", line))), None)
+    assert found, f"the page did not start: {server.wait()}"
+    yield found.group()
+    server.send_signal(signal.SIGINT)
+    assert server.wait(30) == 0
+    assert server.stdout.read().strip() == ""  # nothing went wrong, and nothing was warned of
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM.is_file():
+        pytest.skip(f"BROWSER MISSING: there is no {CHROMIUM}")
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - these tests alone
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def test_clips(sample_run):
+    """Files of test clips by their class."""
+    catalog = sample_run.catalog()
+    index, videos = catalog.load("clip_index"), catalog.load("raw_videos")
+    chosen = index[index["partition"] == "test"].groupby("label").first()
+    return {label: Path(videos[path].file) for label, path in chosen["path"].items()}
+
+
+@contextmanager
+def visit(browser, address, **how):
+    """Open the page, and hold it to ask no other host and to log no error."""
+    asked, wrong = [], []
+    page = browser.new_page(**how)
+    page.on("request", lambda sent: asked.append(sent.url))
+    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    page.goto(address)
+    page.wait_for_selector("#examples [data-clip]")
+    yield page
+    page.close()
+    assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
+    assert wrong == []
+
+
+def upload(page, file):
+    page.set_input_files("#upload input[type=file]", file)
+
+
+def uploads_in(folder):
+    """Return the files below a folder that are none of the page's own networks."""
+    return [p for p in folder.rglob("*") if p.is_file() and p.parent.name != "export"]
+
+
+def test_an_upload_is_answered_played_and_forgotten(browser, address, test_clips, temporary):
+    label, file = next(iter(test_clips.items()))
+    with visit(browser, address) as page:
+        upload(page, file)
+        answer = page.locator("#result .answer")
+        answer.wait_for(timeout=SOON)
+        assert file.name in answer.inner_text()
+        said = answer.locator("section.fused .first .name").inner_text()
+        assert said == label.replace("_", " ")
+        assert answer.locator("section").count() == 3
+        width, seconds = answer.locator("video").evaluate(PLAYS)
+        assert width == 2 * 320 + 8
+        assert 1 < seconds < 2
+    assert uploads_in(temporary) == []
+
+
+def test_a_bad_file_is_one_sentence_and_the_next_one_is_answered(browser, address, tmp_path):
+    (tmp_path / "bad.avi").write_bytes(b"no video" * 100)
+    with visit(browser, address) as page:
+        upload(page, tmp_path / "bad.avi")
+        trouble = page.locator("#result [role=alert]")
+        trouble.wait_for(timeout=SOON)
+        assert trouble.inner_text() == "bad.avi gets no answer: no video that OpenCV can open."
+        page.locator("#examples [data-clip]").first.click()
+        page.locator("#result .truth").wait_for(timeout=SOON)
+
+
+def test_two_visitors_at_once_get_their_own_answers(browser, address, test_clips, temporary):
+    (one, first), *_, (two, second) = test_clips.items()
+    with visit(browser, address) as left, visit(browser, address) as right:
+        upload(left, first)
+        upload(right, second)
+        for page, label, file in ((left, one, first), (right, two, second)):
+            page.locator("#result .answer").wait_for(timeout=SOON)
+            said = page.locator("#result").inner_text()
+            assert file.name in said
+            assert label.replace("_", " ") in said
+    assert uploads_in(temporary) == []
+
+
+def test_the_keyboard_is_enough(browser, address):
+    with visit(browser, address) as page:
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.closest('#upload button') !== null"):
+                break
+        else:
+            pytest.fail("the drop zone cannot be reached")
+        with page.expect_file_chooser():
+            page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('#examples [data-clip]') !== null")
+        page.keyboard.press("Enter")
+        page.locator("#result .truth").wait_for(timeout=SOON)
+
+
+def test_the_gallery_is_filtered_and_opened_on_a_phone(browser, address):
+    with visit(browser, address, viewport=PHONE, color_scheme="dark") as page:
+        page.get_by_role("tab", name="Right and wrong").click()
+        page.get_by_text("108 of 108 test clips").wait_for()
+        assert page.locator("#gallery [data-clip]").count() == 24
+        page.get_by_role("button", name="Show more").click()
+        page.locator("#gallery [data-clip]").nth(47).wait_for()
+        page.get_by_label("Class").click()
+        page.get_by_role("option", name="teal up").click()
+        page.get_by_text("12 of 108 test clips").wait_for()
+        card = page.locator("#gallery [data-clip]").first
+        card.click()
+        page.locator("#detail .answer").wait_for(timeout=SOON)
+        assert card.get_attribute("data-clip") in page.locator("#detail").inner_text()
+        page.locator("#detail video").evaluate(PLAYS)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= PHONE["width"]
