@@ -72,12 +72,13 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def test_clips(sample_run):
-    """Files of test clips by their class."""
-    catalog = sample_run.catalog()
-    index, videos = catalog.load("clip_index"), catalog.load("raw_videos")
-    chosen = index[index["partition"] == "test"].groupby("label").first()
-    return {label: Path(videos[path].file) for label, path in chosen["path"].items()}
+def test_clips(sample_run, browser, address):
+    """Test clips by their class: files of the clips that the page has for examples."""
+    videos = sample_run.root / "01_raw" / "videos"
+    with visit(browser, address) as page:
+        buttons = page.locator("#examples [data-clip]").all()
+        names = [button.get_attribute("data-clip") for button in buttons]
+    return {name.partition("/")[0]: videos / name for name in names}
 
 
 @contextmanager
@@ -87,6 +88,7 @@ def visit(browser, address, **how):
     page = browser.new_page(**how)
     page.on("request", lambda sent: asked.append(sent.url))
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    page.on("filechooser", lambda _: None)  # from here on the browser opens none itself
     page.goto(address)
     page.wait_for_selector("#examples [data-clip]")
     yield page

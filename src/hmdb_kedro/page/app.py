@@ -1,18 +1,18 @@
 """The page itself: what stands where, and what happens on a press."""
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.inference import Prediction
-from hmdb_kedro.page.drawing import Drawing, Picture, styles, with_pictures
-from hmdb_kedro.page.gallery import FIELDS, Gallery
+from hmdb_kedro.page.drawing import styles, with_pictures
+from hmdb_kedro.page.gallery import FIELDS
 from hmdb_kedro.page.looking import Look
+from hmdb_kedro.page.parts import Parts
 from hmdb_kedro.page.uploads import MOST_BYTES, Uploads
 from hmdb_kedro.reporting.examples import evenly
 from hmdb_kedro.video.clips import VIDEO_SUFFIXES
@@ -49,27 +49,6 @@ watch('value', () => {
 _SHOW = "() => document.getElementById('%s').scrollIntoView({block: 'nearest'})"
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the page is made of.
-
-    Attributes:
-        gallery: The test clips and their stored answers.
-        drawing: Turns answers into HTML.
-        look: Answers a video and makes its film.
-        film: Makes the film of a clip of so many seconds.
-        picture: A picture of a test clip, uint8 (H, W, 3), RGB, or None.
-        files: Where a test clip lies, by its path in the index.
-    """
-
-    gallery: Gallery
-    drawing: Drawing
-    look: Callable[[Path], Look]
-    film: Callable[[Path, float], bytes]
-    picture: Picture
-    files: Callable[[str], Path]
 
 
 def build_page(parts: Parts, uploads: Uploads) -> gr.Blocks:

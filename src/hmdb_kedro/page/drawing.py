@@ -15,13 +15,14 @@ from hmdb_kedro.inference import Prediction, StreamAnswer
 from hmdb_kedro.inference.results import NONE_OF_THESE, most_probable
 from hmdb_kedro.page.gallery import RIGHT, Gallery
 from hmdb_kedro.reporting.page import count, number, share, short
-from hmdb_kedro.reporting.sheets import colour_wheel, data_uri, thumbnail_uri
+from hmdb_kedro.reporting.sheets import colour_wheel, data_uri
 
 _CLASSES_SHOWN = 4
 # Colours of a timeline; from the seventh label on they come again.
 _TONES = 6
 
-Picture = Callable[[str], np.ndarray | None]
+# From a clip's name to its picture as a page holds it.
+Picture = Callable[[str], str | None]
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,8 @@ class Drawing:
 
 
 def with_pictures(clips: pd.DataFrame, picture: Picture) -> pd.DataFrame:
-    """Return rows of a gallery with their `picture`, as a page holds it; None without one."""
-    found = (picture(clip_id) for clip_id in clips["clip_id"])
-    return clips.assign(
-        picture=[None if shown is None else thumbnail_uri(shown) for shown in found]
-    )
+    """Return rows of a gallery with their `picture`; None without one."""
+    return clips.assign(picture=[picture(clip_id) for clip_id in clips["clip_id"]])
 
 
 def styles() -> str:

@@ -8,18 +8,18 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from kedro.io import CatalogProtocol
 
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.inference import Limits, Workers, write_export
 from hmdb_kedro.inference.exported import Exported
-from hmdb_kedro.page.app import Parts, build_page, launch_page
-from hmdb_kedro.page.drawing import Drawing
+from hmdb_kedro.page.drawing import Drawing, Picture
 from hmdb_kedro.page.gallery import FUSED, gather, stream_titles
 from hmdb_kedro.page.looking import film, look
+from hmdb_kedro.page.parts import Parts
 from hmdb_kedro.page.uploads import MOST_BYTES, private_uploads
 from hmdb_kedro.predicting import exported_of
+from hmdb_kedro.reporting.sheets import thumbnail_uri
 from hmdb_kedro.video.tables import ClipTable
 
 _KEPT_PICTURES = 2000
@@ -42,6 +42,9 @@ def serve(catalog: Catalog, port: int | None, train: str, say: Callable[[str], N
     """
     exported = _exported(catalog, train)
     with private_uploads() as uploads, _workers(exported) as workers:
+        # Gradio makes a folder of its own below TMPDIR when it is imported.
+        from hmdb_kedro.page.app import build_page, launch_page  # noqa: PLC0415
+
         page = build_page(parts_of(catalog, exported, workers), uploads)
         say(f"The page: {launch_page(page, port)} (Ctrl-C ends it)")
         try:
@@ -94,12 +97,11 @@ def _require(catalog: Catalog, entries: list[str], train: str) -> None:
         )
 
 
-def _middle_picture(frames: ClipTable | None) -> Callable[[str], np.ndarray | None]:
+def _middle_picture(frames: ClipTable | None) -> Picture:
     @lru_cache(maxsize=_KEPT_PICTURES)
-    def picture(clip_id: str) -> np.ndarray | None:
+    def picture(clip_id: str) -> str | None:
         if frames is None or clip_id not in frames:
             return None
-        found: np.ndarray = frames.take(clip_id, [frames.shape(clip_id)[0] // 2])[0]
-        return found
+        return thumbnail_uri(frames.take(clip_id, [frames.shape(clip_id)[0] // 2])[0])
 
     return picture
