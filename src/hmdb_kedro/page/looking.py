@@ -16,6 +16,7 @@ from hmdb_kedro.params import FlowSettings
 from hmdb_kedro.video.colours import flow_colours
 from hmdb_kedro.video.decode import Capture, UnreadableClipError
 from hmdb_kedro.video.flow import brighten, make_estimator, small_grey
+from hmdb_kedro.video.live import same_size
 
 # A film has fewer pictures than twice this: writing one takes longer than all else does.
 _PICTURES = 75
@@ -78,7 +79,7 @@ def film(recogniser: Recogniser, video: Path | bytes, *, seconds: float) -> byte
         seconds: How long it is.
 
     Raises:
-        UnreadableClipError: It has no two frames.
+        UnreadableClipError: It has no two frames, or their size changes.
     """
     if isinstance(video, bytes):
         with file_of(video) as file:
@@ -101,7 +102,9 @@ def film(recogniser: Recogniser, video: Path | bytes, *, seconds: float) -> byte
 def _moments(frames: Iterable[np.ndarray], settings: FlowSettings) -> list[_Moment]:
     """Choose evenly spaced frames while they pass: how many there are is not known before."""
     step, kept, waiting = 1, list[_Moment](), dict[int, tuple[np.ndarray, np.ndarray]]()
+    size = None
     for number, frame in enumerate(frames):
+        size = same_size(size, frame)
         first = number - settings.stride
         is_chosen, is_awaited = number % step == 0, first in waiting
         if not (is_chosen or is_awaited):
