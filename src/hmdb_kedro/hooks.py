@@ -183,8 +183,8 @@ class Results:
             for entry, title in (("report", "Report"), ("model_card", "Model card")):
                 _say_where(catalog, entry, title)
             logger.info(
-                "Pipelines, their data and figures: make viz. Runs: make mlflow. The recogniser as a "
-                "page: make demo, as a server: make serve."
+                "Pipelines, their data and figures: make viz. Runs: make mlflow. The recogniser "
+                "as a page: make demo, as a server: make serve."
             )
         logger.info("Done in %d min %02d s.", *divmod(round(seconds), 60))
 

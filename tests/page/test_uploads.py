@@ -47,12 +47,23 @@ def test_a_path_elsewhere_is_not_read(uploads, path):
     assert secret.exists()
 
 
-def test_what_nobody_takes_is_swept_away(uploads):
-    old, new = Path(arrived(uploads)["path"]), uploads.folder / "new"
-    new.write_bytes(b"on its way")
-    os.utime(old, (time.time() - 3600,) * 2)
+def aged(file, seconds):
+    os.utime(file, (time.time() - seconds,) * 2)
+    return file
+
+
+def test_what_was_cut_or_nobody_takes_is_swept_away(uploads):
+    for name in ("cut", "coming"):
+        (uploads.folder / name).write_bytes(b"half a clip")
+    aged(uploads.folder / "cut", 60)
+    waiting = aged(Path(arrived(uploads)["path"]), 60)
     uploads.sweep()
-    assert list(uploads.folder.iterdir()) == [new]
+    assert sorted(uploads.folder.rglob("*.*")) == [waiting]
+    assert not (uploads.folder / "cut").exists()
+    assert (uploads.folder / "coming").exists()
+    aged(waiting, 3600)
+    uploads.sweep()
+    assert [file.name for file in uploads.folder.iterdir()] == ["coming"]
 
 
 def test_the_folder_is_private_and_goes_with_the_page():

@@ -3,9 +3,12 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 import gradio as gr
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.inference import Prediction
@@ -85,6 +88,7 @@ def launch_page(page: gr.Blocks, port: int | None) -> str:
             ssr_mode=False,
             theme=theme,
             css=styles(),
+            app_kwargs={"exception_handlers": {ClientDisconnect: _let_go}},
         )
     except OSError:
         raise UserError(
@@ -221,6 +225,11 @@ def _build_gallery(handlers: Handlers) -> None:
         handlers.open_clip, None, detail, api_visibility="private", show_progress_on=detail
     )
     opened.then(None, js=_SHOW % "detail")
+
+
+async def _let_go(request: Request, error: Exception) -> Response:
+    """End an upload whose visitor left in the middle: no fault of ours, and nobody reads this."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 def _named(found: Look, name: str) -> Prediction:

@@ -4,11 +4,11 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from kedro.io import CatalogProtocol
+from kedro.io import CatalogProtocol, DatasetError
 
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.inference import Limits, Workers, write_export
@@ -20,6 +20,7 @@ from hmdb_kedro.page.parts import Parts
 from hmdb_kedro.page.uploads import MOST_BYTES, private_uploads
 from hmdb_kedro.predicting import exported_of
 from hmdb_kedro.reporting.sheets import thumbnail_uri
+from hmdb_kedro.video.decode import UnreadableClipError
 from hmdb_kedro.video.tables import ClipTable
 
 _KEPT_PICTURES = 2000
@@ -60,7 +61,6 @@ def parts_of(catalog: Catalog, exported: Exported, workers: Workers) -> Parts:
     how = {name: preprocessing for name, (_, preprocessing) in exported.streams.items()}
     titles = stream_titles(how)
     scores = {name: catalog.load(f"{name}.scores") for name in (*titles, FUSED)}
-    videos = catalog.load("raw_videos")
     tones = {name: preprocessing["sampler"]["modality"] for name, preprocessing in how.items()}
     return Parts(
         gallery=gather(catalog.load("clip_index"), scores, titles, exported.fusion),
@@ -68,8 +68,24 @@ def parts_of(catalog: Catalog, exported: Exported, workers: Workers) -> Parts:
         look=partial(look, workers),
         film=lambda video, seconds: workers.run(film, video, seconds=seconds),
         picture=_middle_picture(catalog.load("frames_if_any")),
-        files=lambda path: Path(videos[path].file),
+        files=video_files(catalog),
     )
+
+
+def video_files(catalog: Catalog) -> Callable[[str], Path]:
+    """Return where clips lie, by their path in the index; looked for when one is asked for.
+
+    The function raises UnreadableClipError where they are gone, without which the rest goes on.
+    """
+    load = cache(lambda: catalog.load("raw_videos"))
+
+    def file_of(path: str) -> Path:
+        try:
+            return Path(load()[path].file)
+        except DatasetError:
+            raise UnreadableClipError("the videos of the run are not there any more") from None
+
+    return file_of
 
 
 def _exported(catalog: Catalog, train: str) -> Exported:

@@ -12,9 +12,11 @@ from typing import Any
 from hmdb_kedro.errors import UserError
 
 MOST_BYTES = 100 * 2**20
-# An upload that nobody takes: its visitor left in the middle.
-_FORGOTTEN_S = 600.0
-_SWEEP_S = 60.0
+# Gradio moves what has arrived to a folder each; what lies beside these is on its way, or was cut.
+_CUT_S = 30.0
+# What has arrived waits for its turn, unless its visitor left.
+_FORGOTTEN_S = 300.0
+_SWEEP_S = 10.0
 # Gradio reads the first one when its server is made, workers the second one when they start: what
 # one leaves that is killed while it writes a film is removed as well.
 _FOLDERS = ("GRADIO_TEMP_DIR", "TMPDIR")
@@ -49,12 +51,13 @@ class Uploads:
         finally:
             self._remove(file)
 
-    def sweep(self, older_than_s: float = _FORGOTTEN_S) -> None:
-        """Remove what nobody took."""
-        latest = time.time() - older_than_s
+    def sweep(self) -> None:
+        """Remove what was cut on its way, and what nobody took."""
+        now = time.time()
         for file in sorted(self.folder.rglob("*"), reverse=True):
+            most = _CUT_S if file.parent == self.folder else _FORGOTTEN_S
             with suppress(OSError):  # another visitor's request removes its own
-                if file.is_file() and file.stat().st_mtime <= latest:
+                if file.is_file() and now - file.stat().st_mtime > most:
                     self._remove(file)
 
     def _remove(self, file: Path) -> None:
