@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
-    from hmdb_kedro.comparing import Difference
     from hmdb_kedro.extraction.planning import Estimate, Work
-    from hmdb_kedro.maintenance import Stale
+    from hmdb_kedro.jobs.comparing import Difference
+    from hmdb_kedro.jobs.maintenance import Stale
 
 _COLUMNS = {
     "top1": "top-1",

@@ -49,7 +49,7 @@ def largest_difference(recogniser, catalog, test_clips):
 
 
 def test_keras_gives_the_stored_scores(catalog, test_clips):
-    from hmdb_kedro.predicting import recogniser_of  # noqa: PLC0415 - imports Kedro
+    from hmdb_kedro.jobs.predicting import recogniser_of  # noqa: PLC0415 - imports Kedro
 
     recogniser = recogniser_of(catalog)
     assert recogniser.streams == ("spatial", "temporal")

@@ -33,7 +33,7 @@ def compare(
     """
     from mlflow import MlflowClient  # noqa: PLC0415 - seconds, and this command alone
 
-    from hmdb_kedro import comparing  # noqa: PLC0415
+    from hmdb_kedro.jobs import comparing  # noqa: PLC0415
     from hmdb_kedro.tracking.hooks import choose_store  # noqa: PLC0415
 
     context = open_context(env, conf_source, params)

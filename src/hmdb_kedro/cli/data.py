@@ -35,7 +35,7 @@ def prune(
     env: str | None, conf_source: str | None, params: dict[str, Any], keep: int, yes: bool
 ) -> None:
     """Drop old versions of tables, models and reports, and compact the tables."""
-    from hmdb_kedro import maintenance  # noqa: PLC0415
+    from hmdb_kedro.jobs import maintenance  # noqa: PLC0415
 
     root = data_root(open_context(env, conf_source, params))
     stale = maintenance.find_stale(root, keep)

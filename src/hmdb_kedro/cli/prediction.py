@@ -38,7 +38,7 @@ def predict(
     **wanted: Any,
 ) -> None:
     """Say which action VIDEOS (or folders of them) show, by the last finished run."""
-    from hmdb_kedro import predicting  # noqa: PLC0415
+    from hmdb_kedro.jobs import predicting  # noqa: PLC0415
 
     context = open_context(env, conf_source, params)
     asked = predicting.Wanted(videos, form or "text", **wanted)
@@ -51,7 +51,7 @@ def predict(
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def export(env: str | None, conf_source: str | None, params: dict[str, Any], folder: Path) -> None:
     """Write the recogniser to FOLDER, for `hmdb-predict`: ONNX files, and all else as JSON."""
-    from hmdb_kedro import predicting  # noqa: PLC0415
+    from hmdb_kedro.jobs import predicting  # noqa: PLC0415
 
     context = open_context(env, conf_source, params)
     streams = predicting.export(context.catalog, folder, env)

@@ -38,7 +38,7 @@ def sweep(
 
     The data must be extracted. Trials are child runs in MLflow; a stopped search goes on.
     """
-    from hmdb_kedro import sweep as sweeping  # noqa: PLC0415 - imports MLflow and Optuna
+    from hmdb_kedro.jobs import sweep as sweeping  # noqa: PLC0415 - imports MLflow and Optuna
 
     context = open_context(env, conf_source, params)
     known = check_parameters(dict(context.config_loader["parameters"]))
@@ -83,7 +83,7 @@ def protocol(
     Each split and seed is a `kedro run` of its own. What is finished under the same parameters and
     data is not run again, so that a stopped command goes on.
     """
-    from hmdb_kedro import protocol as running  # noqa: PLC0415 - imports pandas
+    from hmdb_kedro.jobs import protocol as running  # noqa: PLC0415 - imports pandas
 
     check_options({"conf_source": conf_source, "env": env, "pipelines": asked})
     unknown = sorted(set(models) - set(MODELS))

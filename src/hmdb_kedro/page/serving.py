@@ -13,12 +13,12 @@ from kedro.io import CatalogProtocol, DatasetError
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.inference import Limits, Workers, write_export
 from hmdb_kedro.inference.exported import Exported
+from hmdb_kedro.jobs.predicting import exported_of
 from hmdb_kedro.page.drawing import Drawing, Picture
 from hmdb_kedro.page.gallery import FUSED, gather, stream_titles
 from hmdb_kedro.page.looking import film, look
 from hmdb_kedro.page.parts import Parts
 from hmdb_kedro.page.uploads import MOST_BYTES, private_uploads
-from hmdb_kedro.predicting import exported_of
 from hmdb_kedro.reporting.sheets import thumbnail_uri
 from hmdb_kedro.video.decode import UnreadableClipError
 from hmdb_kedro.video.tables import ClipTable

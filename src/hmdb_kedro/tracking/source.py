@@ -122,7 +122,7 @@ class RunSource:
         Raises:
             UserError: Something of it is missing.
         """
-        from hmdb_kedro.predicting import exported_of  # noqa: PLC0415 - imports OpenCV
+        from hmdb_kedro.jobs.predicting import exported_of  # noqa: PLC0415 - imports OpenCV
 
         chosen = {name: self._load_versions.get(f"{name}.scores") for name in TRAINED_MODELS}
         versions = {name: version for name, version in chosen.items() if version}

@@ -7,9 +7,9 @@ from clips import moving_clip, write_clip
 from kedro.io import DataCatalog, MemoryDataset
 from recognising import CLASSES, FLOW, FUSION, RGB, by_brightness, by_motion
 
-from hmdb_kedro import predicting
 from hmdb_kedro.artefacts import OnnxFile, TrainedModel
 from hmdb_kedro.errors import UserError
+from hmdb_kedro.jobs import predicting
 
 
 class Network:

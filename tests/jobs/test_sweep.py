@@ -5,8 +5,8 @@ import optuna
 import pytest
 from params import make
 
-from hmdb_kedro import sweep
 from hmdb_kedro.errors import UserError
+from hmdb_kedro.jobs import sweep
 from hmdb_kedro.terminal import sweep_table
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,10 @@ import pytest
 from kedro.io import DatasetError
 from tiny_project import inside, kedro_run, store, write_project
 
-from hmdb_kedro.comparing import (
+from hmdb_kedro.errors import UserError
+from hmdb_kedro.evaluation.metrics import classification_metrics
+from hmdb_kedro.evaluation.scores import part
+from hmdb_kedro.jobs.comparing import (
     as_rows,
     differences,
     figures_side_by_side,
@@ -14,9 +17,6 @@ from hmdb_kedro.comparing import (
     read_run,
     settings_that_differ,
 )
-from hmdb_kedro.errors import UserError
-from hmdb_kedro.evaluation.metrics import classification_metrics
-from hmdb_kedro.evaluation.scores import part
 
 # The store is made by Kedro sessions.
 pytestmark = pytest.mark.slow

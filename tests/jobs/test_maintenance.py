@@ -9,7 +9,7 @@ from kedro.io.core import Version
 
 from hmdb_kedro.datasets import LanceTable
 from hmdb_kedro.datasets.locks import lock_of, lock_table
-from hmdb_kedro.maintenance import find_stale, remove
+from hmdb_kedro.jobs.maintenance import find_stale, remove
 
 VERSIONS = [f"2026-01-0{day}T00.00.00.000Z" for day in range(1, 5)]
 
@@ -71,7 +71,7 @@ def test_a_table_that_is_being_written_is_left_alone(data_root):
         code = f"""
 from pathlib import Path
 from hmdb_kedro.datasets.locks import lock_of, lock_table
-from hmdb_kedro.maintenance import find_stale, remove
+from hmdb_kedro.jobs.maintenance import find_stale, remove
 remove(find_stale(Path({str(data_root)!r}), 1)[0])
 """
         done = subprocess.run(

@@ -11,8 +11,7 @@ from kedro_datasets.json import JSONDataset
 
 from hmdb_kedro.datasets import ProtocolRuns
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.params import MODELS
-from hmdb_kedro.protocol import (
+from hmdb_kedro.jobs.protocol import (
     Found,
     Steps,
     StoredRuns,
@@ -24,6 +23,7 @@ from hmdb_kedro.protocol import (
     plan_run,
     run_all,
 )
+from hmdb_kedro.params import MODELS
 
 STEPS = {
     model: Steps((f"{model}.train",), (f"{model}.score",), ("protocol", "scores"))

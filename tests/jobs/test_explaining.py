@@ -7,8 +7,8 @@ from clips import write_clip
 from kedro.io import DataCatalog, MemoryDataset
 from recognising import CLASSES, FLOW, FUSION, RGB
 
-from hmdb_kedro import predicting
 from hmdb_kedro.artefacts import TrainedModel
+from hmdb_kedro.jobs import predicting
 
 pytestmark = pytest.mark.slow
 TILE, LINE, GAP = 160, 22, 6

@@ -11,12 +11,12 @@ from kedro.io import CatalogProtocol
 
 from hmdb_kedro.artefacts import OnnxFile, TrainedModel
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.explaining import explain, write_evidence
 from hmdb_kedro.inference import Failure, Prediction, Recogniser, write_export
 from hmdb_kedro.inference.exported import Exported
 from hmdb_kedro.inference.overlay import write_overlay
 from hmdb_kedro.inference.printing import show_answers
 from hmdb_kedro.inference.reading import expand_folders
+from hmdb_kedro.jobs.explaining import explain, write_evidence
 
 _FUSION = "two_stream.fusion"
 _NO_MAPS = (
