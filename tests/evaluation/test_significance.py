@@ -58,6 +58,7 @@ def test_mcnemar_is_that_of_statsmodels(better, worse):
     assert mcnemar_p(better, worse) == pytest.approx(min(expected, 1.0))
 
 
+@pytest.mark.slow
 @given(p=st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_is_that_of_statsmodels(p):
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])

@@ -17,6 +17,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_step_is_timed_and_scaled_to_the_whole_set(folder):
     work, estimates = plan(list(ClipFolder(folder).values()), FRAMES, FLOW, 2)
     assert (work.n_clips, len(work.tried), work.unreadable) == (4, 2, {})
@@ -32,12 +33,14 @@ def test_every_step_is_timed_and_scaled_to_the_whole_set(folder):
         assert estimate.hours == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_long_clip_is_tried_in_part_and_counted_whole(folder, monkeypatch):
     monkeypatch.setattr("hmdb_kedro.extraction.planning._MOST_FRAMES", 3)
     work, _ = plan(list(ClipFolder(folder).values()), FRAMES, FLOW, 4)
     assert work.n_frames == 24
 
 
+@pytest.mark.slow
 def test_a_clip_that_cannot_be_tried_is_named(folder):
     (folder / "wave" / "0.avi").write_bytes(b"no video")
     work, _ = plan(list(ClipFolder(folder).values()), FRAMES, FLOW, 4)

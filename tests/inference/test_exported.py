@@ -107,6 +107,7 @@ def test_a_bad_file_is_one_line_and_the_exit_code_is_1(folder, video, tmp_path, 
     assert "bright_right" in written.out
 
 
+@pytest.mark.slow
 def test_videos_of_odd_kinds_are_answered_or_refused_in_one_line(folder, tmp_path, capsys):
     few, fourcc = moving_clip(3, 0, n_frames=8), cv2.VideoWriter.fourcc
     write_clip(tmp_path / "8k.avi", np.zeros((2, 4320, 7680, 3), np.uint8))

@@ -19,6 +19,9 @@ from hmdb_kedro.errors import UserError
 from hmdb_kedro.inference import Limits, Recogniser, Workers
 from hmdb_kedro.video.decode import UnreadableClipError
 
+# Every test starts processes.
+pytestmark = pytest.mark.slow
+
 LIMITS = Limits(max_seconds=10, max_memory_bytes=300 * 2**20)
 
 

@@ -306,6 +306,7 @@ def test_the_figures_show_every_class_in_order():
         assert json.loads(figure.to_json())["layout"]["title"]["text"]
 
 
+@pytest.mark.slow
 def test_a_second_run_scans_only_what_is_new(videos, tmp_path):
     table = str(tmp_path / "_scan.lance")
     index = ParquetDataset(filepath=str(tmp_path / "_index.parquet"))

@@ -83,6 +83,7 @@ def test_a_clip_that_breaks_leaves_a_row_with_its_reason(stage, folder, tmp_path
     assert stage(tmp_path).table.load().clip_ids == ["pan/clip 1.avi"]
 
 
+@pytest.mark.slow
 def test_threads_and_processes_give_the_same_table(stage, folder, tmp_path):
     index = index_of(folder)
     tables = []

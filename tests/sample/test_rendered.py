@@ -53,6 +53,7 @@ def test_every_planned_clip_is_drawn_whole(drawn):
         assert frames == clip.n_frames
 
 
+@pytest.mark.slow
 def test_workers_draw_what_one_process_draws(drawn, tmp_path, monkeypatch):
     monkeypatch.setattr(rendered, "_PICTURES_PER_WORKER", 1)
     monkeypatch.setattr(rendered, "cpu_count", lambda: 2)
