@@ -16,10 +16,11 @@ from kedro.framework.cli.utils import _split_params
 from params import base_values
 
 from hmdb_kedro.errors import UserError
+from hmdb_kedro.inference.command import make_parser
 from hmdb_kedro.params import RootParams, check_parameters
 from hmdb_kedro.pipeline_registry import pipeline_names
 
-PROGRAMS = ("kedro", "make", ".venv/bin/kedro")
+PROGRAMS = ("kedro", "make", "hmdb-predict", ".venv/bin/kedro")
 # Environments that the documentation lets a reader make.
 OF_THE_READER = {"mine"}
 COMMANDS = [
@@ -32,7 +33,9 @@ COMMANDS = [
 IN_TEXT = [
     pytest.param(code, id=f"{page.relative_to(REPOSITORY)}: {code}")
     for page in sorted({block.page for block in ALL})
-    for code in re.findall(r"`((?:kedro|make) [a-z][^`\n]*)`", page.read_text(encoding="utf-8"))
+    for code in re.findall(
+        r"`((?:kedro|make|hmdb-predict) [a-z][^`\n]*)`", page.read_text(encoding="utf-8")
+    )
     if not code.startswith("make `") and "…" not in code
 ]
 
@@ -81,6 +84,9 @@ def check_command(project, command):
     if words[0] == "make":
         known = targets((REPOSITORY / "Makefile").read_text(encoding="utf-8"))
         assert {word for word in words[1:] if "=" not in word} <= set(known)
+        return
+    if words[0] == "hmdb-predict":
+        make_parser().parse_args(words[1:])
         return
     options = parsed(project, words[1:])
     environments = {path.name for path in (REPOSITORY / "conf").iterdir()} | OF_THE_READER
@@ -132,6 +138,7 @@ def test_a_block_has_a_language_that_is_tested(block: Block):
         ("kedro run --params flow.algorithm=raft", UserError),
         ("kedro run --params flwo.algorithm=dis", UserError),
         ("make nothing", AssertionError),
+        ("hmdb-predict my_recogniser clip.avi --tops 3", SystemExit),
     ],
 )
 def test_a_wrong_command_would_be_found(project, wrong, error):

@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0, or 1 where a video has no answer or the export cannot be used.
     """
-    given = _parser().parse_args(arguments)
+    given = make_parser().parse_args(arguments)
     try:
         load = Recogniser.from_mlflow if is_model_uri(given.export) else Recogniser.from_export
         recogniser = load(given.export)
@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
     parser = argparse.ArgumentParser(
         prog="hmdb-predict", description="Say which action videos show, by an exported recogniser."
     )
