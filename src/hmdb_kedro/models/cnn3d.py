@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from hmdb_kedro.models.seeding import seed_weights
+from hmdb_kedro.models.seeding import make_dropout, seed_weights
 from hmdb_kedro.params import Cnn3dParams, StackParams
 
 # (scale, offset): 0–255 to ±1, differences of ±255 to ±2, and pixels of displacement as they are.
@@ -126,10 +126,10 @@ def _dense_head(x: keras.KerasTensor, params: StackParams) -> keras.KerasTensor:
             kernel_initializer="he_normal",
             name=f"dense{number}",
         )(x)
-        x = layers.Dropout(params.dropout, name=f"dropout{number}")(x)
+        x = make_dropout(params.dropout, name=f"dropout{number}")(x)
     return x
 
 
 def _pooled_head(x: keras.KerasTensor, params: StackParams) -> keras.KerasTensor:
     x = layers.GlobalAveragePooling3D(name="pool")(x)
-    return layers.Dropout(params.dropout, name="dropout")(x)
+    return make_dropout(params.dropout, name="dropout")(x)

@@ -29,6 +29,14 @@ def seed_weights(model: keras.Model, seed: int) -> None:
     seed_dropout(model, seed, epoch=0)
 
 
+def make_dropout(rate: float, name: str) -> keras.layers.Dropout:
+    """Return dropout that draws from its own generator, which `seed_dropout` sets.
+
+    Without any seed, Keras' torch backend would draw from torch's global one.
+    """
+    return keras.layers.Dropout(rate, name=name, seed=0)
+
+
 def seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
     """Set the state of every layer's random generator from the seed and the epoch.
 

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from hmdb_kedro.models.backbones import backbone_of, build_extractor, set_trainable
-from hmdb_kedro.models.seeding import seed_weights
+from hmdb_kedro.models.seeding import make_dropout, seed_weights
 from hmdb_kedro.params import SpatialParams
 
 _OUTPUT = "probabilities"
@@ -76,7 +76,7 @@ def put_head(model: keras.Model, head: keras.Model) -> None:
 def _head(
     features: keras.KerasTensor, params: SpatialParams, num_classes: int
 ) -> keras.KerasTensor:
-    x = layers.Dropout(params.dropout, name="dropout")(features)
+    x = make_dropout(params.dropout, name="dropout")(features)
     return layers.Dense(num_classes, activation="softmax", dtype="float32", name=_OUTPUT)(x)
 
 

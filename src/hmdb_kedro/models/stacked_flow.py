@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from hmdb_kedro.models.backbones import load_weights, set_trainable
-from hmdb_kedro.models.seeding import seed_weights
+from hmdb_kedro.models.seeding import make_dropout, seed_weights
 from hmdb_kedro.params import TemporalParams
 
 # TSN stores flow of 256 × 340 pictures as 0–255 over ±20 px and crops 224 of 256 pixels: the range
@@ -43,7 +43,7 @@ def build_flow_resnet50(
     x = layers.Reshape((size, size, 2 * length), name="channels")(x)
     backbone = _resnet50(size, 2 * length)
     x = layers.GlobalAveragePooling2D(name="pool")(backbone(x))
-    x = layers.Dropout(params.dropout, name="dropout")(x)
+    x = make_dropout(params.dropout, name="dropout")(x)
     outputs = layers.Dense(num_classes, activation="softmax", dtype="float32", name="probabilities")
     model = keras.Model(inputs, outputs(x), name="temporal_resnet50")
     seed_weights(model, seed)
