@@ -141,7 +141,7 @@ def cluster_scaling(folder: Path) -> Iterator[Measurement]:
     from distributed import Client, LocalCluster  # noqa: PLC0415
 
     clips = some_clips(folder)
-    index = index_of(clips, N_MANY // 2)
+    index = index_of(clips, N_MANY)
     seconds = {}
     for n_workers in (1, 2):
         with (
