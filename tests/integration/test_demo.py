@@ -40,8 +40,9 @@ def address(sample_run, temporary):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    command = [sys.executable, "-m", "kedro", "hmdb", "demo", "--env", "sample", "--port", port]
-    command += ["--params", f"data_root={sample_run.root}"]
+    # A background job of a shell ignores Ctrl-C, and so would what it starts.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "kedro", "hmdb", "demo"]
+    command += ["--env", "sample", "--port", port, "--params", f"data_root={sample_run.root}"]
     server = subprocess.Popen(
         command,
         cwd=REPOSITORY,
