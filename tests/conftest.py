@@ -59,6 +59,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no module of slow tests alone where none of them is asked for: some bring Keras."""
+    if collection_path.suffix != ".py" or config.option.markexpr != "not slow":
+        return None
+    source = collection_path.read_text(encoding="utf-8")
+    return True if "\npytestmark = pytest.mark." in source else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Count extended tests among the slow ones; leave out what need not run again."""
     for item in items:

@@ -345,6 +345,7 @@ class TestRules:
         assert table.loc[chosen, "top1"] == metrics["two_stream"]["top1"]
 
 
+@pytest.mark.slow
 class TestReporting:
     def entries(self, metrics):
         costs = {f"{model}_cost": COST for model in ("spatial", "two_stream")}
@@ -455,6 +456,7 @@ class TestReporting:
         assert sum(figure.data[1].customdata) == 60
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:One or more dataset names contain:UserWarning")
 def test_the_pipeline_runs_from_scores_to_comparison():
     models = five_models()

@@ -135,6 +135,7 @@ def test_many_offenders_are_counted():
         index_of(sound() | doubled)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("split", "across"), [(1, 133), (2, 149), (3, 144)])
 def test_the_official_lists_keep_every_film_of_a_class_on_one_side(official, split, across):
     scan = scan_of(sorted(official["clip_id"].unique()))
