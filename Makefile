@@ -28,11 +28,11 @@ run: $(VENV)/train ## Set up, then run the whole chain on the drawn sample set.
 
 .PHONY: test
 test: check ## Set up, then run every check but the extended tests.
-	$(BIN)/pytest -m "not extended" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not extended"
 
 .PHONY: test-all
 test-all: check ## The extended tests too (real clips, patience); slow ones that passed on this tree are not run again.
-	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest --not-again
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 0 --not-again
 
 .PHONY: check
 check: $(VENV)/dev ## Lint, format, types and imports.

@@ -30,7 +30,7 @@ from hmdb_kedro.video.tables import ClipTable
 
 N_CLASSES = 6
 EPOCHS = 4
-REPEATS = 3
+REPEATS = 2
 
 
 def model_params(model: str, **changes: Any) -> Any:
@@ -44,7 +44,7 @@ def model_params(model: str, **changes: Any) -> Any:
 def fit_overhead(folder: Path) -> Iterator[Measurement]:
     """Compare an epoch of `fit` from stored tables with bare steps on ready tensors.
 
-    The state that `fit` keeps after an epoch is in it. An epoch is some 30 steps, where one of
+    The state that `fit` keeps after an epoch is in it. An epoch is some 20 steps, where one of
     HMDB51 is several hundred, so that a state weighs more here.
     """
     from hmdb_kedro.models.cnn3d import build_cnn3d  # noqa: PLC0415 - imports Keras
