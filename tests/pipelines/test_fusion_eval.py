@@ -45,6 +45,8 @@ from hmdb_kedro.pipelines.fusion_eval.fusing import add_costs, fit_fusion, fuse_
 from hmdb_kedro.pipelines.fusion_eval.gathering import gather_scores
 from hmdb_kedro.pipelines.fusion_eval.pipeline import ABLATED
 
+# Figures and reports: together a dozen seconds.
+pytestmark = pytest.mark.slow
 PARAMS = make("two_stream", draws=1000)
 
 
@@ -345,7 +347,6 @@ class TestRules:
         assert table.loc[chosen, "top1"] == metrics["two_stream"]["top1"]
 
 
-@pytest.mark.slow
 class TestReporting:
     def entries(self, metrics):
         costs = {f"{model}_cost": COST for model in ("spatial", "two_stream")}
@@ -456,7 +457,6 @@ class TestReporting:
         assert sum(figure.data[1].customdata) == 60
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:One or more dataset names contain:UserWarning")
 def test_the_pipeline_runs_from_scores_to_comparison():
     models = five_models()
