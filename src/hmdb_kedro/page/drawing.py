@@ -118,10 +118,8 @@ def _verdict(answer: Prediction, truth: str) -> dict[str, Any]:
 
 
 def _cards(clips: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {key: None if value is None else value for key, value in row.items()}
-        for row in clips.astype(object).to_dict("records")
-    ]
+    cards: list[dict[str, Any]] = clips.astype(object).to_dict("records")
+    return cards
 
 
 def _tally(clips: pd.DataFrame) -> dict[str, int]:
