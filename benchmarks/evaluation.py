@@ -59,7 +59,7 @@ def _entries(times: int) -> dict[str, Any]:
     return {
         **{f"{model}.scores": table for model, table in scores.items()},
         **{f"{model}.cost": {"parameters": 1} for model in MODELS},
-        **{f"{model}.protocol": {"split": 1} for model in MODELS},
+        **{f"{model}.protocol": {"split": 1, "seed": 1} for model in MODELS},
         "clip_index": index,
         "external_scores": {},
         "data_prep_report": {"leaks": {kind: {"count": 0, "first": []} for kind in LEAKS}},
