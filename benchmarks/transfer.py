@@ -102,7 +102,7 @@ def _last_epoch(
     build: Any, data: TrainingSet, params: SpatialParams
 ) -> tuple[float, list[dict[str, float]]]:
     clock = _Clock()
-    _, history = fit(build, data, params, SEED, clock)
+    history = fit(build, data, params, SEED, clock).history
     return clock.times[-1] - clock.times[-2], history["epochs"]
 
 

@@ -74,4 +74,4 @@ def train(params, *, seed=3, pictures=None, epoch_log=None, checkpoint=None):
 
     build = partial(build_cnn3d, params, num_classes=2, channels=2, seed=seed)
     log = Epochs() if epoch_log is None else epoch_log
-    return fit(build, training_set(pictures), params, seed, log, checkpoint)
+    return fit(build, training_set(pictures), params, seed, log, checkpoint)[:2]

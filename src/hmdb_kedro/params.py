@@ -157,7 +157,11 @@ class TrainParams(Params):
     crop_scale_min: Fraction = Field(description="Smallest random crop / short side.")
     flip: bool = Field(description="Random horizontal flip (flow: x negated).")
     dropout: float = Field(ge=0, lt=1, description="Share of features dropped before the head.")
-    epochs: int = Field(ge=1, description="The most; the best one on validation is kept.")
+    epochs: int = Field(ge=1, description="The most that are trained.")
+    keep: Literal["best", "last"] = Field(
+        description="best: the epoch of lowest validation loss; last: the last one, for validation "
+        "parts of so few clips that their loss is chance."
+    )
     samples_per_clip: int = Field(ge=1, description="Training samples a clip and epoch.")
     batch_size: int = Field(ge=1, description="Samples a training step.")
     optimizer: Literal["adamw", "sgd"] = Field(description="sgd: Nesterov momentum of 0.9.")

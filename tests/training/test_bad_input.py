@@ -21,6 +21,7 @@ INDEX = pd.DataFrame(
         "partition": ["train"] * 4 + ["val"] * 2 + ["test"] * 2,
     }
 )
+NO_SCORES = pd.DataFrame()
 
 
 @dataclass
@@ -66,9 +67,8 @@ def score(table, index=INDEX, classes=("sit", "wave")):
 
     preprocessing = {"extraction": SETTINGS, "test_views": 1}
     trained = TrainedModel(build(len(classes)), classes, preprocessing)
-    return evaluate_model(
-        trained, {"seed": 1, "train_seconds": 1.0}, index, table, 1, make("data_prep")
-    )
+    history = {"seed": 1, "train_seconds": 1.0}
+    return evaluate_model(trained, history, NO_SCORES, index, table, 1, make("data_prep"))
 
 
 def test_a_class_without_training_clips_is_named():
@@ -85,7 +85,7 @@ def test_an_earlier_model_of_another_architecture_is_refused_before_the_first_ep
 
 def test_an_earlier_model_of_other_classes_is_gone_on_with():
     earlier = TrainedModel(build(3), ("run", "sit", "wave"), {})
-    trained, history = train(FlowTable(), earlier=earlier)
+    trained, history, _ = train(FlowTable(), earlier=earlier)
     assert trained.classes == ("sit", "wave")
     assert np.isfinite(history["epochs"][0]["loss"])
 

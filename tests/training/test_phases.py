@@ -89,6 +89,12 @@ def finished(tmp_path_factory, backbone):
     return stage, trainings
 
 
+def score_again(trained, clips, frames):
+    from hmdb_kedro.training.scoring import score_clips  # noqa: PLC0415 - imports Keras
+
+    return score_clips(trained, clips, frames)
+
+
 class Stage:
     """The nodes of spatial_training over tables in a folder, as a run calls them."""
 
@@ -97,6 +103,7 @@ class Stage:
         columns = ["clip_id", "content_hash", "settings_hash"]
         self.progress = LanceProgress(path=path, columns=columns)
         self.path, self.frames, self.backbone, self.runs = path, MemoryFrames(), backbone, 0
+        self.val_scores = []
 
     def params(self, **changes):
         values = {"backbone": self.backbone, "image_size": SIZE, "samples_per_clip": 2}
@@ -134,7 +141,8 @@ class Stage:
 
         log = Epochs("run") if log is None else log
         inputs = (clips, self.frames, self.features(), Weights(None), self.params(**changes), 1)
-        trained, history = train_spatial(*inputs, log, checkpoint)
+        trained, history, val_scores = train_spatial(*inputs, log, checkpoint)
+        self.val_scores.append(val_scores)
         return trained, history, log
 
 
@@ -259,6 +267,16 @@ def test_refit_trains_both_phases_on_validation_clips_too(finished):
     assert not np.array_equal(*heads)
 
 
+def test_validation_is_scored_by_a_model_that_has_not_learned_from_it(finished):
+    stage, trainings = finished
+    plain, _, refit = stage.val_scores[:3]
+    assert set(plain["partition"]) == {"val"}
+    pd.testing.assert_frame_equal(refit, plain)
+    clips = CLIPS[CLIPS["partition"] == "val"]
+    learned = score_again(trainings["refit"][0], clips, stage.frames)
+    assert not np.allclose(learned[["a", "b"]], refit[["a", "b"]], atol=1e-4)
+
+
 def test_phase_1_gives_the_model_that_views_computed_anew_give(finished):
     from functools import partial  # noqa: PLC0415
 
@@ -279,7 +297,7 @@ def test_phase_1_gives_the_model_that_views_computed_anew_give(finished):
     data = TrainingSet(*parts, stage.frames, 2, head_sampler(params), head_samples(params))
     build = partial(frozen, params=params, num_classes=2, weights=None, seed=1)
     same = params.model_copy(update={"epochs": 3, "learning_rate": params.head_learning_rate})
-    anew, expected = fit(build, data, same, 1, Epochs())
+    anew, expected, _ = fit(build, data, same, 1, Epochs())
     losses = [[epoch["val_loss"] for epoch in h["epochs"]] for h in (history, expected)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     x = stage.frames.take("a/0.avi", [0])[:, :SIZE, :SIZE].astype(np.float32)
@@ -302,8 +320,9 @@ def test_scores_average_views_and_crops(finished, crops, views):
     stage, trainings = finished
     trained, history, _ = trainings["alone"]
     trained = replace(trained, preprocessing=trained.preprocessing | {"test_crops": crops})
+    val_scores = score_again(trained, CLIPS[CLIPS["partition"] == "val"], stage.frames)
     scores, protocol, cost, returned = evaluate_model(
-        trained, history, CLIPS, stage.frames, 1, make("data_prep")
+        trained, history, val_scores, CLIPS, stage.frames, 1, make("data_prep")
     )
     assert returned is trained
     assert (protocol["views"], protocol["crops"]) == (2, crops)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from learning import Epochs
+from learning import Epochs, small_params, training_set
 from params import make
 
 from hmdb_kedro.training.batches import ClipBatches, TrainingBatches
@@ -231,7 +231,7 @@ class TestFit:
         build = partial(build_cnn3d, params, num_classes=2, channels=2, seed=3)
         data = TrainingSet(CLIPS.iloc[:8], CLIPS.iloc[8:], MemoryFlow(), 2)
         runs = [fit(build, data, params, seed=3, epoch_log=Epochs()) for _ in range(2)]
-        histories = [history["epochs"] for _, history in runs]
+        histories = [history["epochs"] for _, history, _ in runs]
         assert histories[0] == histories[1]
         assert [epoch["val_loss"] for epoch in histories[0]].index(
             min(epoch["val_loss"] for epoch in histories[0])
@@ -242,6 +242,24 @@ class TestFit:
         scores = score_clips(trained, clips, MemoryFlow())
         assert scores[["a", "b"]].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-6)
         assert (scores[["a", "b"]].idxmax(axis=1) == scores["label"]).all()
+
+    def test_the_last_epoch_stands_where_it_is_asked_for(self):
+        from functools import partial  # noqa: PLC0415
+
+        from hmdb_kedro.models.cnn3d import build_cnn3d  # noqa: PLC0415
+        from hmdb_kedro.training.fit import fit  # noqa: PLC0415
+
+        # Validation contradicts training: what is learned makes it worse, epoch after epoch.
+        contrary = CLIPS.iloc[8:].assign(label_id=1 - CLIPS["label_id"].iloc[8:])
+        data = replace(training_set(), val=contrary)
+        kept = {}
+        for keep in ("best", "last"):
+            params = small_params(epochs=4, keep=keep)
+            build = partial(build_cnn3d, params, num_classes=2, channels=2, seed=3)
+            kept[keep] = fit(build, data, params, seed=3, epoch_log=Epochs())
+        assert kept["best"].history["chosen_epoch"] < 4 == kept["last"].history["chosen_epoch"]
+        weights = [fitted.model.get_weights()[0] for fitted in kept.values()]
+        assert not np.allclose(*weights)
 
     @pytest.mark.parametrize("mixup", [0.0, 0.4])
     def test_balanced_classes_train_with_sample_weights(self, mixup):
@@ -257,7 +275,7 @@ class TestFit:
         for class_weights in ("none", "balanced"):
             params = make("temporal", **values, class_weights=class_weights)
             build = partial(build_cnn3d, params, num_classes=2, channels=2, seed=3)
-            _, history = fit(build, few, params, seed=3, epoch_log=Epochs())
-            losses.append(history["epochs"][0]["loss"])
+            fitted = fit(build, few, params, seed=3, epoch_log=Epochs())
+            losses.append(fitted.history["epochs"][0]["loss"])
         assert np.isfinite(losses).all()
         assert losses[0] != losses[1]

@@ -170,9 +170,9 @@ def log_sample(
 ) -> None:
     """Attach one input of a model, as it comes out of the preprocessing, and its clip's name."""
     from hmdb_kedro.training.scoring import input_sample  # noqa: PLC0415 - Keras is loaded by now
-    from hmdb_kedro.training.streams import scored_clips  # noqa: PLC0415
+    from hmdb_kedro.training.streams import clips_of  # noqa: PLC0415
 
-    clips = scored_clips(index, pictures).iloc[:1]
+    clips = clips_of({"val", "test"}, index, pictures).iloc[:1]
     if clips.empty:
         return
     with _attaching("an input sample"), TemporaryDirectory() as folder:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import pandas as pd
@@ -32,7 +32,7 @@ from hmdb_kedro.training.watching import (
 )
 from hmdb_kedro.video.samples import Pictures, ReadsSamples, make_augmentation, make_sampler
 
-__all__ = ["EpochLog", "TrainingSet", "fit"]
+__all__ = ["EpochLog", "Fitted", "TrainingSet", "fit"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,22 @@ class TrainingSet:
         return replace(self, train=pd.concat([self.train, self.val]), val=self.val.iloc[:0])
 
 
+class Fitted(NamedTuple):
+    """What a training came to.
+
+    Attributes:
+        model: The model to use.
+        history: epochs (figures of each), chosen_epoch (from 1), train_seconds (of all epochs that
+            count, also those before a kill), run_id.
+        selected: The model that validation may judge: it has never learned from those clips. The
+            same as `model`, but with `refit` the one before it.
+    """
+
+    model: keras.Model
+    history: dict[str, Any]
+    selected: keras.Model
+
+
 def fit(
     build: Callable[[], keras.Model],
     data: TrainingSet,
@@ -67,26 +83,22 @@ def fit(
     seed: int,
     epoch_log: EpochLog,
     checkpoint: Checkpoint | None = None,
-) -> tuple[keras.Model, dict[str, Any]]:
+) -> Fitted:
     """Train a model and return it at the epoch with the lowest validation loss.
 
-    Validation is the only judge: the test part is not seen here. Without a validation part the
-    last epoch stands. With `refit` the model is trained once more on train + val for the chosen
-    number of epochs. A training that finds states of an earlier one in its checkpoint goes on from
-    there, and ends as an uninterrupted one would.
-
-    Returns:
-        The model, and its history: epochs (figures of each), chosen_epoch (from 1),
-        train_seconds (of all epochs that count, also those before a kill), run_id.
+    Validation is the only judge: the test part is not seen here. Without a validation part, or with
+    `keep: last`, the last epoch stands. With `refit` the model is trained once more on train + val
+    for the chosen number of epochs. A training that finds states of an earlier one in its
+    checkpoint goes on from there, and ends as an uninterrupted one would.
 
     Raises:
         UserError: The loss is no number or stays far above chance; the memory is not enough, or
             not the disk for the checkpoints.
     """
     checkpoint = checkpoint or NoCheckpoint()
-    model, progress = _train(build, data, params, seed, epoch_log, checkpoint.part(SELECTION))
-    epochs, seconds = progress.epochs, progress.seconds
-    chosen = best_epoch(epochs)
+    selected, progress = _train(build, data, params, seed, epoch_log, checkpoint.part(SELECTION))
+    model, epochs, seconds = selected, progress.epochs, progress.seconds
+    chosen = len(epochs) if params.keep == "last" else best_epoch(epochs)
     if params.refit and len(data.val):
         again = params.model_copy(update={"epochs": chosen})
         model, progress = _train(
@@ -101,7 +113,7 @@ def fit(
         "train_seconds": seconds,
         "run_id": epoch_log.run_id,
     }
-    return model, history
+    return Fitted(model, history, selected)
 
 
 def _train(
@@ -125,7 +137,7 @@ def _train(
         keeper = Keeper(progress, params, seed, epoch_log, checkpoint)
         if not keeper.is_finished:
             _fit(model, data, params, seed, keeper)
-        if progress.best is not None:
+        if params.keep == "best" and progress.best is not None:
             model.set_weights(progress.best)
     return model, progress
 

@@ -15,7 +15,7 @@ from hmdb_kedro.training.features import (
     hash_settings,
     head_samples,
 )
-from hmdb_kedro.training.fit import EpochLog, TrainingSet, fit
+from hmdb_kedro.training.fit import EpochLog, Fitted, TrainingSet, fit
 from hmdb_kedro.training.resume import HEAD, REFIT, Checkpoint, NoCheckpoint
 from hmdb_kedro.training.watching import Silence
 from hmdb_kedro.video.samples import read_features
@@ -51,7 +51,7 @@ def fit_in_phases(
     *,
     features: ClipTable,
     extraction: dict[str, Any],
-) -> tuple[keras.Model, History]:
+) -> Fitted:
     """Train the head on cached features, then the network from `tune_from` on.
 
     Validation chooses the epoch of both phases together: where phase 2 never gets below the
@@ -86,8 +86,9 @@ def fit_in_phases(
         again = _with_epochs(once, done.chosen)
         final = run(data.with_val(), again, Silence(), checkpoint.part(REFIT))
         seconds = sum(phase["train_seconds"] for phase in final.histories.values())
-        return final.model, history | {"train_seconds": history["train_seconds"] + seconds}
-    return done.model, history
+        history |= {"train_seconds": history["train_seconds"] + seconds}
+        return Fitted(final.model, history, done.model)
+    return Fitted(done.model, history, done.model)
 
 
 def _run_phases(
@@ -109,7 +110,7 @@ def _run_phases(
     if params.tune_from == "none":
         return _Phases(build(), histories)
     log = _Onwards(epoch_log, len(history["epochs"]))
-    model, histories["tune"] = fit(build, data, params, seed, log, checkpoint)
+    model, histories["tune"], _ = fit(build, data, params, seed, log, checkpoint)
     return _Phases(model if _improves(histories) else build(), histories)
 
 
@@ -125,7 +126,8 @@ def _fit_head(
         build_head, params, num_features=num_features, num_classes=data.num_classes, seed=seed
     )
     changes = {"epochs": params.head_epochs, "learning_rate": params.head_learning_rate}
-    return fit(build, data, params.model_copy(update=changes), seed, epoch_log, checkpoint)
+    fitted = fit(build, data, params.model_copy(update=changes), seed, epoch_log, checkpoint)
+    return fitted.model, fitted.history
 
 
 def _build_with_head(build: Build, head: keras.Model) -> keras.Model:

@@ -1,6 +1,6 @@
 """The steps every model goes through: train, score, say how and at what cost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from hmdb_kedro.datasets.weights_folder import Weights
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.models.cost import count_gflops, training_memory_mb
 from hmdb_kedro.params import DataPrepParams, TrainParams, hash_values
-from hmdb_kedro.training.fit import EpochLog, TrainingSet, fit
+from hmdb_kedro.training.fit import EpochLog, Fitted, TrainingSet, fit
 from hmdb_kedro.training.resume import Checkpoint, run_key, settings_key, training_key
 from hmdb_kedro.training.scoring import (
     milliseconds_per_view,
@@ -25,6 +25,8 @@ from hmdb_kedro.video.samples import count_views, make_sampler
 from hmdb_kedro.video.tables import ClipTable
 
 History = dict[str, Any]
+# What a training hands on: the model, its history, and the scores of validation clips.
+Training = tuple[TrainedModel, History, pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Start:
 
     checkpoint: Checkpoint | None = None
     pretrained: Weights | None = None
-    fit_model: Callable[..., tuple[keras.Model, History]] = fit
+    fit_model: Callable[..., Fitted] = fit
 
     def earlier_model(self, params: TrainParams) -> TrainedModel | None:
         """Return the model whose weights are the first, if there is one."""
@@ -61,8 +63,8 @@ def train_model(
     seed: int,
     epoch_log: EpochLog,
     start: Start | None = None,
-) -> tuple[TrainedModel, History]:
-    """Train a model on the training part of the index.
+) -> Training:
+    """Train a model on the training part of the index, and score the validation part.
 
     Args:
         build: From `num_classes` to an uncompiled model with its initial weights.
@@ -73,8 +75,10 @@ def train_model(
         start: Where the training begins and how it is fitted; by default anew, by `fit`.
 
     Returns:
-        The model and its history: see `fit`; run_key and settings_key, which tell runs of other
-        settings apart.
+        The model; its history: see `fit`; run_key and settings_key, which tell runs of other
+        settings apart; the scores of the validation part: see `score_clips`. With `refit` these
+        come from the model before it, since what is chosen by them (the weights of a fusion, a
+        temperature) must not be chosen on clips that were learned.
 
     Raises:
         UserError: A class has no training clip with pictures, or the model of `init_from` is of
@@ -84,7 +88,7 @@ def train_model(
     classes = _class_names(clip_index)
     training_set = _training_set(clip_index, pictures, classes)
     start = start or Start()
-    model, history = start.fit_model(
+    fitted = start.fit_model(
         partial(_started, build, classes, start.earlier_model(params)),
         training_set,
         params,
@@ -103,26 +107,33 @@ def train_model(
         "run_key": run_key(params, seed, clip_index, pictures),
         "settings_key": settings_key(params, pictures),
     }
-    return TrainedModel(_without_optimizer(model), classes, preprocessing), history | keys
+    trained, selected = (
+        TrainedModel(_without_optimizer(model), classes, preprocessing)
+        for model in (fitted.model, fitted.selected)
+    )
+    val_clips = clips_of({"val"}, clip_index, pictures)
+    return trained, fitted.history | keys, score_clips(selected, val_clips, pictures)
 
 
 def evaluate_model(
     trained: TrainedModel,
     history: History,
+    val_scores: pd.DataFrame,
     clip_index: pd.DataFrame,
     pictures: ClipTable,
     split: int,
     data_prep: DataPrepParams,
 ) -> tuple[pd.DataFrame, dict[str, Any], dict[str, float], TrainedModel]:
-    """Score the validation and the test part, and say how and at what cost.
+    """Score the test part, beside the validation part, and say how and at what cost.
 
     One step, because loading the model takes longer than most of it.
 
     Returns:
-        The scores; the protocol: split, seed, views, crops, sampling, versions, run_key (of all
-        that the scores depend on) and settings_key (the same for all splits and seeds); the cost:
-        parameters, gflops of a view, file_mb, train_seconds, ms_per_clip (the forward passes of all
-        views, one by one), ms_read_per_clip (reading and preparing these views from the table),
+        The scores of both parts; the protocol: split, seed, views, crops, sampling, versions,
+        run_key (of all that the scores depend on) and settings_key (the same for all splits and
+        seeds); the cost: parameters, gflops of a view, file_mb, train_seconds, ms_per_clip (the
+        forward passes of all views, one by one), ms_read_per_clip (reading and preparing these
+        views from the table),
         ms_extract_per_clip (from the video to the table: decoding, flow where it is the model's,
         encoding), ms_per_clip_total (all three) and memory_mb of a training step; the model itself.
 
@@ -132,8 +143,9 @@ def evaluate_model(
     """
     _refuse_other_settings(trained, pictures)
     _refuse_other_classes(trained, clip_index)
-    clips = scored_clips(clip_index, pictures)
-    scores = score_clips(trained, clips, pictures)
+    clips = clips_of({"test"}, clip_index, pictures)
+    test_scores = score_clips(trained, clips, pictures)
+    scores = pd.concat([val_scores, test_scores], ignore_index=True)
     protocol = {
         "split": split,
         "seed": history["seed"],
@@ -145,10 +157,10 @@ def evaluate_model(
     return scores, protocol, _cost(trained, history, clips, pictures), trained
 
 
-def scored_clips(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:
-    """Return the validation and test clips of known classes that have pictures."""
-    clips = _clips_with_pictures(clip_index, pictures)
-    return clips[clips["partition"].isin(["val", "test"])]
+def clips_of(parts: Collection[str], clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:
+    """Return the clips of some parts that are of known classes and have pictures."""
+    known = clip_index["label_id"].notna() & clip_index["clip_id"].isin(pictures.clip_ids)
+    return clip_index[known & clip_index["partition"].isin(parts)]
 
 
 def _without_optimizer(model: keras.Model) -> keras.Model:
@@ -163,12 +175,6 @@ def _started(
     if earlier is not None:
         start_from(model, earlier, classes)
     return model
-
-
-def training_clips(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:
-    """Return the training and validation clips of known classes that have pictures."""
-    clips = _clips_with_pictures(clip_index, pictures)
-    return clips[clips["partition"].isin(["train", "val"])]
 
 
 def _cost(
@@ -209,20 +215,14 @@ def _keys(history: History, data_prep: DataPrepParams) -> dict[str, str]:
 def _training_set(
     clip_index: pd.DataFrame, pictures: ClipTable, classes: tuple[str, ...]
 ) -> TrainingSet:
-    clips = _clips_with_pictures(clip_index, pictures)
-    train = clips[clips["partition"] == "train"]
+    train = clips_of({"train"}, clip_index, pictures)
     empty = sorted(set(classes) - set(train["label"]))
     if empty:
         raise UserError(
             f"No training clip with {pictures.kind} is left of {', '.join(empty)}. See the "
             f"{pictures.kind} report for the reasons."
         )
-    return TrainingSet(train, clips[clips["partition"] == "val"], pictures, len(classes))
-
-
-def _clips_with_pictures(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:
-    known = clip_index["label_id"].notna() & clip_index["clip_id"].isin(pictures.clip_ids)
-    return clip_index[known]
+    return TrainingSet(train, clips_of({"val"}, clip_index, pictures), pictures, len(classes))
 
 
 def _class_names(clip_index: pd.DataFrame) -> tuple[str, ...]:

@@ -27,14 +27,14 @@ def train_node(train: Callable[..., Any], model: str, *pictures: str) -> Node:
             "epoch_log",
             "checkpoint",
         ],
-        outputs=["model", "history"],
+        outputs=["model", "history", "val_scores"],
         name="train",
         confirms="checkpoint",
     )
 
 
 def score_node(pictures: str) -> Node:
-    """Return the node from `model` and `history` to `scores`, `protocol`, `cost` and `onnx`.
+    """Return the node that follows it, to `scores`, `protocol`, `cost` and `onnx`.
 
     The model goes out as it came in: it is loaded here already, and `onnx` stores it as such.
 
@@ -43,7 +43,15 @@ def score_node(pictures: str) -> Node:
     """
     return Node(
         evaluate_model,
-        inputs=["model", "history", "clip_index", pictures, "params:split", "params:data_prep"],
+        inputs=[
+            "model",
+            "history",
+            "val_scores",
+            "clip_index",
+            pictures,
+            "params:split",
+            "params:data_prep",
+        ],
         outputs=["scores", "protocol", "cost", "onnx"],
         name="score",
     )

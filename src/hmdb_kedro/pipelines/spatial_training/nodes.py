@@ -6,7 +6,6 @@ from functools import partial
 import pandas as pd
 import pyarrow as pa
 
-from hmdb_kedro.artefacts import TrainedModel
 from hmdb_kedro.datasets.checkpoint import CheckpointFiles
 from hmdb_kedro.datasets.weights_folder import Weights
 from hmdb_kedro.models.spatial import build_frozen, build_spatial
@@ -19,7 +18,7 @@ from hmdb_kedro.training.features import (
 )
 from hmdb_kedro.training.fit import EpochLog
 from hmdb_kedro.training.phases import fit_in_phases
-from hmdb_kedro.training.streams import History, Start, train_model, training_clips
+from hmdb_kedro.training.streams import Start, Training, clips_of, train_model
 from hmdb_kedro.video.tables import ClipTable
 
 
@@ -44,7 +43,7 @@ def compute_features(
     settings = feature_settings(extractor, params, frames.settings)
     current = progress[progress["settings_hash"] == hash_settings(settings)]
     keys = ["clip_id", "content_hash"]
-    asked = training_clips(clip_index, frames)[keys].reset_index(drop=True)
+    asked = clips_of({"train", "val"}, clip_index, frames)[keys].reset_index(drop=True)
     done = pd.MultiIndex.from_frame(asked).isin(pd.MultiIndex.from_frame(current[keys]))
     yield from feature_batches(extractor, asked[~done], frames, params, settings)
 
@@ -58,7 +57,7 @@ def train_spatial(
     seed: int,
     epoch_log: EpochLog,
     checkpoint: CheckpointFiles,
-) -> tuple[TrainedModel, History]:
+) -> Training:
     """Train a 2D network on single RGB frames: its head on cached features, then all or a part."""
     weights = None if params.init_from else pretrained.find(params)
     build = partial(build_spatial, params, weights=weights, seed=seed)

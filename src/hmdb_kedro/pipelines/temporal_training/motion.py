@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from hmdb_kedro.training.streams import scored_clips
+from hmdb_kedro.training.streams import clips_of
 from hmdb_kedro.video.motion import mean_motion
 from hmdb_kedro.video.tables import ClipTable
 
@@ -15,7 +15,6 @@ def measure_motion(clip_index: pd.DataFrame, flow: ClipTable) -> pd.DataFrame:
     Returns:
         clip_id, motion_px and shared_motion_px: see `mean_motion`.
     """
-    clips = scored_clips(clip_index, flow)
-    test = clips.loc[clips["partition"] == "test", "clip_id"]
+    test = clips_of({"test"}, clip_index, flow)["clip_id"]
     rows = [{"clip_id": clip_id, **mean_motion(flow, clip_id)} for clip_id in test]
     return pd.DataFrame(rows, columns=COLUMNS)

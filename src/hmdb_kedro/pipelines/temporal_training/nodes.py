@@ -15,7 +15,7 @@ from hmdb_kedro.params import Cnn3dParams, FlowParams, TemporalParams
 from hmdb_kedro.training.ablation import RepeatedFrame, ShuffledFlow, ZeroFlow
 from hmdb_kedro.training.fit import EpochLog
 from hmdb_kedro.training.scoring import score_clips
-from hmdb_kedro.training.streams import History, Start, scored_clips, train_model
+from hmdb_kedro.training.streams import Start, Training, clips_of, train_model
 from hmdb_kedro.video.clips import ClipFolder
 from hmdb_kedro.video.samples import Pictures
 from hmdb_kedro.video.tables import ClipTable
@@ -29,7 +29,7 @@ def train_on_frames(
     seed: int,
     epoch_log: EpochLog,
     checkpoint: CheckpointFiles,
-) -> tuple[TrainedModel, History]:
+) -> Training:
     """Train a 3D CNN on stacked RGB frames."""
     build = partial(build_cnn3d, params, channels=3, seed=seed)
     start = Start(checkpoint, pretrained)
@@ -44,7 +44,7 @@ def train_on_flow(
     seed: int,
     epoch_log: EpochLog,
     checkpoint: CheckpointFiles,
-) -> tuple[TrainedModel, History]:
+) -> Training:
     """Train a 3D CNN, or a 2D network, on stacked optical flow: the temporal stream."""
     build: Callable[..., keras.Model]
     if params.architecture == "resnet50":
@@ -69,7 +69,7 @@ def score_without_motion(
     Returns:
         ablation (`shuffled_frames`, `zero_flow`), then the columns of scores.
     """
-    clips = _test_clips(clip_index, flow)
+    clips = clips_of({"test"}, clip_index, flow)
     sources: dict[str, Pictures] = {
         "shuffled_frames": ShuffledFlow(clips, raw_videos, flow_params, seed),
         "zero_flow": ZeroFlow(flow),
@@ -85,13 +85,8 @@ def score_on_one_frame(
     Returns:
         ablation (`one_frame_repeated`), then the columns of scores.
     """
-    clips = _test_clips(clip_index, frames)
+    clips = clips_of({"test"}, clip_index, frames)
     return _ablated(trained, clips, {"one_frame_repeated": RepeatedFrame(frames)})
-
-
-def _test_clips(clip_index: pd.DataFrame, pictures: ClipTable) -> pd.DataFrame:
-    clips = scored_clips(clip_index, pictures)
-    return clips[clips["partition"] == "test"]
 
 
 def _ablated(
