@@ -25,7 +25,7 @@ from hmdb_kedro.tracking.source import PICTURES
 EXTRACTION = ("data_prep", "frames", "flow")
 TRAINING = ("spatial_training", "temporal_training")
 EVALUATION = "fusion_eval"
-_TRAINED = ("model", "history")
+_TRAINED = ("model", "history", "val_scores")
 # No evaluation reads them: a run from before there were any is as good.
 _FOR_PEOPLE = {"onnx", "curves"}
 _DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
