@@ -104,6 +104,7 @@ def test_what_stands_is_loaded_by_its_version_not_as_the_newest():
         "spatial.scores": "v2",
         "temporal.model": "v3",
         "temporal.history": "v3",
+        "temporal.val_scores": "v3",
     }
     assert not {"spatial.train", "spatial.score", "temporal.train"}.intersection(task.nodes)
     assert {"index", "temporal.score", "cnn3d_v1.train", "evaluate"} <= set(task.nodes)

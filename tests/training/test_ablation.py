@@ -1,8 +1,12 @@
 """What stands in for a table, so that a model must do without motion."""
 
 import numpy as np
+import pytest
 
 from hmdb_kedro.training.ablation import RepeatedFrame
+
+# What it tests imports Keras.
+pytestmark = pytest.mark.slow
 
 
 class Frames:

@@ -13,6 +13,8 @@ from hmdb_kedro.training.optimization import rate_at
 from hmdb_kedro.video.augmentation import Augmentation, fixed_views
 from hmdb_kedro.video.samples import FixedViews, Sampler, make_augmentation, make_sampler
 
+# Everything here imports Keras.
+pytestmark = pytest.mark.slow
 CLIPS = pd.DataFrame(
     {"clip_id": [f"c{i}" for i in range(10)], "label_id": [i % 2 for i in range(10)]}
 )
@@ -204,7 +206,6 @@ def test_the_rate_warms_up_and_ends_at_a_hundredth():
     assert rates[-1] == pytest.approx(0.01)
 
 
-@pytest.mark.slow
 class TestFit:
     """What needs Keras."""
 
