@@ -23,7 +23,7 @@ from hmdb_kedro.terminal import results_table
 PROJECT = Path(__file__).parents[1]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _configured():
     configure_project("hmdb_kedro")
 

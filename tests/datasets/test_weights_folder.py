@@ -55,6 +55,7 @@ def test_absent_weights_say_what_to_do(tmp_path, name, message):
         WeightsFolder(path=str(tmp_path)).load().find(make("spatial", weights=name))
 
 
+@pytest.mark.slow  # it asks keras.applications for its networks
 def test_absent_weights_stop_a_run_before_its_first_node(tmp_path):
     with pytest.raises(UserError, match=r"spatial\.weights=imagenet"):
         check_early(tmp_path)

@@ -5,6 +5,9 @@ import pytest
 from hmdb_kedro.pipelines.temporal_training.motion import measure_motion
 from hmdb_kedro.video.motion import mean_motion
 
+# The node stands among those that import Keras.
+pytestmark = pytest.mark.slow
+
 
 class DrawnFlow:
     """Clips of constant flow, of which the left half moves by 2 px more."""
