@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from params import make
 
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.params import FlowAlgorithm
+from hmdb_kedro.params import DisPreset, FlowAlgorithm
 from hmdb_kedro.video import flow as flow_module
 from hmdb_kedro.video.flow import brighten, flow_fields, make_estimator, shrink, small_greys
 
@@ -50,6 +50,15 @@ def test_flow_of_mirrored_frames_is_mirrored_flow_with_x_negated():
 
 def test_dis_sees_no_motion_in_equal_frames():
     assert not fields_of(moving_clip(0, 0)).any()
+
+
+@pytest.mark.parametrize("preset", get_args(DisPreset))
+@pytest.mark.parametrize(("height", "width"), [(48, 64), (64, 85), (96, 128)])
+def test_a_field_does_not_depend_on_those_computed_before(preset, height, width):
+    greys = list(small_greys(moving_clip(2, 1, 4, height=height, width=width), None))
+    params = make("flow", dis_preset=preset)
+    *_, last = flow_fields(greys, params)
+    assert np.array_equal(make_estimator(params)(greys[-2], greys[-1]), last)
 
 
 def test_a_stride_of_two_doubles_the_motion_and_loses_one_field():

@@ -51,7 +51,9 @@ def make_estimator(params: FlowSettings) -> Estimator:
     Raises:
         UserError: TV-L1 is asked for and the contrib build of OpenCV is absent.
     """
-    return _call(_ALGORITHMS[params.algorithm](params))
+    algorithm = _ALGORITHMS[params.algorithm](params)
+    estimate = _call(algorithm)
+    return _settled(algorithm, estimate) if isinstance(algorithm, cv2.DISOpticalFlow) else estimate
 
 
 def small_greys(frames: Iterable[np.ndarray], short_side: int | None) -> Iterator[np.ndarray]:
@@ -68,15 +70,21 @@ def small_grey(frame: np.ndarray, short_side: int | None) -> np.ndarray:
 
 def shrink(picture: np.ndarray, short_side: int | None) -> np.ndarray:
     """Return the picture with its short side at most `short_side` pixels, its aspect kept."""
-    height, width = picture.shape[:2]
-    if short_side is None or min(height, width) <= short_side:
+    if short_side is None or min(picture.shape[:2]) <= short_side:
         return picture
-    scale = short_side / min(height, width)
-    width, height = round(width * scale), round(height * scale)
-    if scale > 1 / 2:
+    height, width = small_size(picture.shape[0], picture.shape[1], short_side)
+    if 2 * short_side > min(picture.shape[:2]):
         # OpenCV averages blocks of 2 x 2 in no time, and areas of any other kind slowly.
         picture = cv2.resize(picture, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
     return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def small_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
+    """Return the height and width that `shrink` gives a picture."""
+    if short_side is None or min(height, width) <= short_side:
+        return height, width
+    scale = short_side / min(height, width)
+    return round(height * scale), round(width * scale)
 
 
 def brighten(
@@ -137,3 +145,22 @@ _ALGORITHMS: dict[FlowAlgorithm, Callable[[FlowSettings], cv2.DenseOpticalFlow]]
 
 def _call(algorithm: cv2.DenseOpticalFlow) -> Estimator:
     return lambda before, after: algorithm.calc(before, after, None)  # type: ignore[call-overload]
+
+
+def _settled(dis: cv2.DISOpticalFlow, estimate: Estimator) -> Estimator:
+    """Return what computes a field again where DIS has changed its own settings meanwhile.
+
+    It does so at the first of small pictures, whose field would differ from what the same two
+    pictures give later, by up to a pixel at 64×85.
+    """
+
+    def calc(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        settings = _scale_settings(dis)
+        field = estimate(before, after)
+        return field if _scale_settings(dis) == settings else estimate(before, after)
+
+    return calc
+
+
+def _scale_settings(dis: cv2.DISOpticalFlow) -> tuple[int, ...]:
+    return dis.getFinestScale(), dis.getPatchSize(), dis.getPatchStride()
