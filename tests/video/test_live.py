@@ -65,6 +65,40 @@ def test_flow_is_what_extraction_stores(task, monkeypatch, native_bytes, gamma):
     assert np.array_equal(flow.take("any", range(len(expected))), expected)
 
 
+def test_what_is_begun_while_the_clip_is_read_is_the_same(task):
+    rgb, motion = FramesSettings(**FRAMES), FlowSettings(**FLOW | {"gamma": None})
+    frames, flow = held(task, rgb, motion)
+    kept = {rgb: {1, 4}, motion: {0, 1, 5, 6}}
+    likely = {rgb: {4}, motion: {0, 5, 6}}
+    with ThreadPoolExecutor(1) as beside:
+        plan = live.Plan(kept, likely, beside)
+        begun = live.hold_clip(read_frames(task.file, reuse=True), [rgb, motion], plan)
+        for how, expected in ((rgb, frames), (motion, flow)):
+            indices = sorted(kept[how])
+            assert begun[how].shape("any") == expected.shape("any")
+            assert np.array_equal(begun[how].take("any", indices), expected.take("any", indices))
+    with pytest.raises(IndexError, match="Frame 2 was not asked for"):
+        begun[rgb].take("any", [2])
+
+
+def test_a_fault_in_the_other_thread_is_raised_where_the_field_is_taken(task, monkeypatch):
+    def fails(*_):
+        raise MemoryError
+
+    motion = FlowSettings(**FLOW | {"gamma": None})
+    monkeypatch.setattr(live, "encode_flow", fails)
+    with ThreadPoolExecutor(1) as beside:
+        plan = live.Plan(likely={motion: {0}}, beside=beside)
+        begun = live.hold_clip(read_frames(task.file), [motion], plan)
+        with pytest.raises(MemoryError):
+            begun[motion].take("any", [0])
+
+
+def test_pictures_know_their_frames():
+    assert live.frames_behind(FramesSettings(**FRAMES), {0, 3}) == {0, 6}
+    assert live.frames_behind(FlowSettings(**FLOW), {0, 3}) == {0, 2, 3, 5}
+
+
 def test_threads_take_the_same_flow(task):
     (flow,) = held(task, FlowSettings(**FLOW))
     n_fields, _, _ = flow.shape("any")

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,16 @@ import numpy as np
 
 from hmdb_kedro.video.clips import VIDEO_SUFFIXES
 from hmdb_kedro.video.decode import Capture, UnreadableClipError, describe_cut
-from hmdb_kedro.video.live import Settings, hold_clip
+from hmdb_kedro.video.live import Plan, Settings, frames_behind, hold_clip
 from hmdb_kedro.video.samples import Pictures
 
 Video = str | Path | bytes | np.ndarray
-# From the number of frames, and frames a second, to those that are looked at; None for all.
-Asked = Callable[[int, float], set[int] | None]
+# From the number of frames, and frames a second, to the pictures that are looked at, by their
+# settings; None for all.
+Asked = Callable[[int, float], Mapping[Settings, set[int]] | None]
 _RGB = 4, 3
+# What containers announce more than there is: a frame in HMDB51, two in UT-Interaction.
+_MISSING = 2
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,7 @@ def hold_video(
     settings: Collection[Settings],
     limits: Limits,
     asked: Asked | None = None,
+    beside: Executor | None = None,
 ) -> HeldVideo:
     """Decode a video once and hold what streams look at.
 
@@ -117,7 +122,8 @@ def hold_video(
         video: A file, its bytes, or uint8 RGB frames of shape (T, H, W, 3).
         settings: How the streams' pictures are made.
         limits: What is refused.
-        asked: Which frames will be looked at; by default any of them may be.
+        asked: Which pictures will be looked at; by default any of them may be.
+        beside: Computes flow while later frames are still decoded.
 
     Raises:
         UnreadableClipError: It is no video, damaged, too short, or beyond a limit.
@@ -128,8 +134,8 @@ def hold_video(
     if isinstance(video, bytes):
         limits.check_bytes(len(video))
         with file_of(video) as file:
-            return _hold_file(file, settings, limits, asked)
-    return _hold_file(Path(video), settings, limits, asked)
+            return _hold_file(file, settings, limits, asked, beside)
+    return _hold_file(Path(video), settings, limits, asked, beside)
 
 
 def name_of(video: Video) -> str:
@@ -158,6 +164,7 @@ def _hold_file(
     settings: Collection[Settings],
     limits: Limits,
     asked: Asked | None,
+    beside: Executor | None = None,
 ) -> HeldVideo:
     if file.is_dir():
         raise UnreadableClipError("a folder without videos")
@@ -169,24 +176,40 @@ def _hold_file(
         limits.check_size(*capture.announced_size)
         fps = capture.fps if np.isfinite(capture.fps) and capture.fps > 0 else limits.fps
         announced = capture.announced
-        chosen = _chosen(asked, announced, fps)
-        counted = _Counted(capture.frames_of(chosen), limits, fps)
-        pictures = hold_clip(counted, settings)
+        plan = _plan(asked, capture, fps, beside)
+        counted = _Counted(capture.frames_of(_frames(plan)), limits, fps)
+        pictures = hold_clip(counted, settings, plan)
     if counted.n_frames < limits.min_decoded_share * announced:
         raise UnreadableClipError(describe_cut(counted.n_frames, announced))
-    if asked is not None and chosen is not None:
-        needed = asked(counted.n_frames, fps)
-        if needed is None or not needed <= chosen:  # the container was wrong about its length
-            return _hold_file(file, settings, limits, None)
+    if plan is not None and not 0 <= announced - counted.n_frames <= _MISSING:
+        return _hold_file(file, settings, limits, None)
     return HeldVideo(pictures, counted.n_frames, fps)
 
 
-def _chosen(asked: Asked | None, announced: int, fps: float) -> set[int] | None:
-    """Return the frames that are looked at whether all announced ones decode, or all but one."""
-    if asked is None or announced <= 1:
+def _plan(
+    asked: Asked | None, capture: Capture, fps: float, beside: Executor | None
+) -> Plan | None:
+    """Return what is looked at whether all announced frames decode, or all but one or two."""
+    if asked is None or capture.announced <= _MISSING:
         return None
-    for_all, for_less = asked(announced, fps), asked(announced - 1, fps)
-    return None if for_all is None or for_less is None else {0} | for_all | for_less
+    kept: dict[Settings, set[int]] = {}
+    likely: Mapping[Settings, set[int]] = {}
+    expected = capture.expected()
+    for n_frames in range(capture.announced - _MISSING, capture.announced + 1):
+        found = asked(n_frames, fps)
+        if found is None:
+            return None
+        likely = found if n_frames == expected else likely
+        for how, pictures in found.items():
+            kept[how] = kept.get(how, set()) | pictures
+    return Plan(kept, likely, beside)
+
+
+def _frames(plan: Plan | None) -> set[int] | None:
+    """Return the frames that a plan needs; the first one tells the size."""
+    if plan is None:
+        return None
+    return {0}.union(*(frames_behind(how, pictures) for how, pictures in plan.kept.items()))
 
 
 @contextmanager

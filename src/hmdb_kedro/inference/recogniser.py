@@ -1,6 +1,8 @@
 """One path from a video to an answer: the public interface of prediction."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from hmdb_kedro.inference.results import (
 from hmdb_kedro.inference.streams import Stream
 from hmdb_kedro.params import FlowSettings
 from hmdb_kedro.video.decode import UnreadableClipError
-from hmdb_kedro.video.live import Section
+from hmdb_kedro.video.live import Section, Settings
 
 TOP_K = 5
 TOO_LARGE = "it takes more memory than there is for it; cut it, or scale it down"
@@ -154,8 +156,9 @@ class Recogniser:
         try:
             settings = {stream.settings for stream in self._streams}
             asked = None if with_timeline else partial(self._asked, with_timeline is None)
-            held = hold_video(video, settings, self.limits, asked)
-            return self._answer(name_of(video), held, top_k, with_timeline)
+            with _beside() as beside:
+                held = hold_video(video, settings, self.limits, asked, beside)
+                return self._answer(name_of(video), held, top_k, with_timeline)
         except MemoryError:
             raise UnreadableClipError(TOO_LARGE) from None
         except (cv2.error, OSError) as error:
@@ -194,12 +197,19 @@ class Recogniser:
             except UnreadableClipError as error:
                 yield Failure(name_of(video), str(error))
 
-    def _asked(self, may_be_long: bool, n_frames: int, fps: float) -> set[int] | None:
-        """Return the frames that an answer looks at; None for all, as a timeline does."""
+    def _asked(
+        self, may_be_long: bool, n_frames: int, fps: float
+    ) -> dict[Settings, set[int]] | None:
+        """Return the pictures that an answer looks at; None for all, as a timeline does."""
         if may_be_long and n_frames / fps >= timeline.LONG_S:
             return None
-        found = [stream.asked(n_frames) for stream in self._streams]
-        return None if None in found else set().union(*(each for each in found if each))
+        found: dict[Settings, set[int]] = {}
+        for stream in self._streams:
+            asked = stream.asked(n_frames)
+            if asked is None:
+                return None
+            found.setdefault(stream.settings, set()).update(asked)
+        return found
 
     def _answer(
         self, name: str, held: HeldVideo, top_k: int, with_timeline: bool | None
@@ -255,3 +265,8 @@ class Recogniser:
             section = Section(pictures, *timeline.indices(window, held.seconds, n_pictures))
             alone.append(stream.probabilities(section, stream.glance()))
         return self._fused(alone)
+
+
+def _beside() -> AbstractContextManager[Executor | None]:
+    """Return a second thread, where there is more than one core for an answer."""
+    return ThreadPoolExecutor(1) if cv2.getNumThreads() > 1 else nullcontext()

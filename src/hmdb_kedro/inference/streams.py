@@ -61,19 +61,17 @@ class Stream:
         return protocol_sampler(self._sampler, 1, self._crops), count_views(1, self._crops)
 
     def asked(self, n_frames: int) -> set[int] | None:
-        """Return which frames of a video are looked at as in scoring; None where all of them are.
+        """Return which pictures of a video are looked at as in scoring; None where any may be.
 
         Args:
-            n_frames: Of the video, counted from 0.
+            n_frames: Of the video.
         """
         settings, reads = self.settings, self.protocol()[0]
         if isinstance(settings, FramesSettings):
-            n_pictures = -(-n_frames // settings.stride)
-            return {settings.stride * i for i in reads.indices(n_pictures)}
+            return reads.indices(-(-n_frames // settings.stride))
         if settings.gamma not in (None, 1):  # told by the first frames, and given to all
             return None
-        first = reads.indices(max(1, n_frames - settings.stride))
-        return first | {i + settings.stride for i in first}
+        return reads.indices(max(1, n_frames - settings.stride))
 
     def moments(self, count: int) -> tuple[FixedViews, int]:
         """Return what reads so many evenly spaced moments of a clip, through the centre."""

@@ -53,12 +53,11 @@ def decode_flow(encoded: bytes, bound_px: float) -> np.ndarray:
 
 def quantise(flow: np.ndarray, bound_px: float) -> np.ndarray:
     """Map +-`bound_px` to 1…255, rounding to the nearest, 0 px to 128: (H, W, 2) to (2 H, W)."""
-    planes = cv2.vconcat(cv2.split(flow))
     scale = _STEPS / bound_px
     # One pass of OpenCV that scales, shifts and rounds; 0 is what lies beyond the lower bound.
-    steps = cv2.addWeighted(planes, scale, planes, 0.0, _ZERO, dtype=cv2.CV_8U)
+    steps = cv2.addWeighted(flow, scale, flow, 0.0, _ZERO, dtype=cv2.CV_8U)
     np.maximum(steps, _ZERO - _STEPS, out=steps)
-    return steps
+    return cv2.vconcat(cv2.split(steps))
 
 
 @lru_cache(maxsize=8)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -36,14 +36,8 @@ class Pictures(Protocol):
         """Return the chosen pictures of a clip."""
 
 
-@runtime_checkable
-class OneByOne(Protocol):
-    """What also gives pictures as they are needed: a ClipTable."""
-
-    def each(self, clip_id: str, indices: Any, reduce: int = 1) -> PictureSeries:
-        """Return the chosen pictures of a clip, each decoded when it is its turn."""
-
-
+# From a clip, indices and a reduction to the pictures, each decoded when it is its turn.
+Each = Callable[[str, Any, int], PictureSeries]
 Views = Callable[[int, int], Sequence[View]]
 
 
@@ -256,9 +250,11 @@ def make_augmentation(params: TrainParams) -> Augmentation:
 
 
 def _read(pictures: Pictures, clip_id: str, indices: np.ndarray, reduce: int = 1) -> PictureSeries:
-    """Return pictures one by one from a table; from a stand-in, or where some repeat, at once."""
-    if isinstance(pictures, OneByOne) and len(set(indices)) == len(indices):
-        return pictures.each(clip_id, indices, reduce)
+    """Return pictures one by one where they can be had so and none repeats, else at once."""
+    # Not a protocol that is checked when it runs: that costs as much as a small picture.
+    each: Each | None = getattr(pictures, "each", None)
+    if each is not None and len(set(indices)) == len(indices):
+        return each(clip_id, indices, reduce)
     return pictures.take(clip_id, indices, reduce)
 
 
