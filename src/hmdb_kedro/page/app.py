@@ -16,6 +16,7 @@ from hmdb_kedro.page.drawing import styles, with_pictures
 from hmdb_kedro.page.gallery import FIELDS
 from hmdb_kedro.page.looking import Look
 from hmdb_kedro.page.parts import Parts
+from hmdb_kedro.page.turns import Turns
 from hmdb_kedro.page.uploads import MOST_BYTES, Uploads
 from hmdb_kedro.reporting.examples import evenly
 from hmdb_kedro.video.clips import VIDEO_SUFFIXES
@@ -26,6 +27,8 @@ _CARDS = 24
 _ANY = "all"
 _AT_ONCE = 2
 _WAITING = 64
+# Beside those who wait for an answer, each in a thread, for whom the gallery is drawn.
+_THREADS = _AT_ONCE + _WAITING + 30
 _TITLE = "Which action does a clip show?"
 _LEAD = (
     "One network looks at single frames, another one at the motion between them; what both say is "
@@ -65,7 +68,8 @@ def build_page(parts: Parts, uploads: Uploads) -> gr.Blocks:
                 _build_trial(handlers)
             with gr.Tab("Right and wrong"):
                 _build_gallery(handlers)
-    page.queue(max_size=_WAITING, default_concurrency_limit=_AT_ONCE)
+    # Gradio keeps an upload whose visitor it turns away: we take each, and turn away ourselves.
+    page.queue(default_concurrency_limit=_AT_ONCE)
     return page
 
 
@@ -85,6 +89,7 @@ def launch_page(page: gr.Blocks, port: int | None) -> str:
             quiet=True,
             footer_links=[],
             max_file_size=MOST_BYTES,
+            max_threads=_THREADS,
             ssr_mode=False,
             theme=theme,
             css=styles(),
@@ -104,6 +109,7 @@ class Handlers:
     def __init__(self, parts: Parts, uploads: Uploads):
         """Take what the page is made of, and where uploads lie."""
         self.parts, self.uploads = parts, uploads
+        self.turns = Turns(_AT_ONCE, _WAITING)
         chosen = evenly(parts.gallery.clips.sort_values("clip_id")["clip_id"].to_list(), _EXAMPLES)
         clips = parts.gallery.clips
         examples = clips[clips["clip_id"].isin(chosen)].sort_values("clip_id")
@@ -114,7 +120,7 @@ class Handlers:
         drawing = self.parts.drawing
         name = str((given or {}).get("orig_name") or "The file")
         try:
-            with self.uploads.taken(given) as (name, file):
+            with self.uploads.taken(given) as (name, file), self.turns.taken():
                 found = self.parts.look(file)
             return drawing.result(_named(found, name), found.film), None
         except (UnreadableClipError, UserError) as error:
@@ -125,8 +131,9 @@ class Handlers:
         clip_id = str(event.clip)
         try:
             row = self.parts.gallery.clip(clip_id)
-            found = self.parts.look(self.parts.files(row["path"]))
-        except (KeyError, UnreadableClipError) as error:
+            with self.turns.taken():
+                found = self.parts.look(self.parts.files(row["path"]))
+        except (KeyError, UnreadableClipError, UserError) as error:
             return self.parts.drawing.error(clip_id, _reason(error))
         return self.parts.drawing.result(_named(found, clip_id), found.film, row["label"])
 
@@ -183,12 +190,18 @@ def _build_trial(handlers: Handlers) -> None:
         upload,
         [result, upload],
         preprocess=False,
+        concurrency_limit=None,
         api_visibility="private",
         trigger_mode="multiple",
         show_progress_on=result,
     )
     picked = examples.click(
-        handlers.answer_example, None, result, api_visibility="private", show_progress_on=result
+        handlers.answer_example,
+        None,
+        result,
+        concurrency_limit=None,
+        api_visibility="private",
+        show_progress_on=result,
     )
     for done in (answered, picked):
         done.then(None, js=_SHOW % "result")
@@ -237,6 +250,4 @@ def _named(found: Look, name: str) -> Prediction:
 
 
 def _reason(error: Exception) -> str:
-    return (
-        str(error) if isinstance(error, UnreadableClipError) else "it is no test clip of this run"
-    )
+    return "it is no test clip of this run" if isinstance(error, KeyError) else str(error)

@@ -1,6 +1,5 @@
 """`kedro hmdb demo`: from the catalog to the page."""
 
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from hmdb_kedro.inference import Limits, Workers, write_export
 from hmdb_kedro.inference.exported import Exported
 from hmdb_kedro.jobs.predicting import exported_of
 from hmdb_kedro.page.drawing import Drawing, Picture
+from hmdb_kedro.page.folders import own_folder
 from hmdb_kedro.page.gallery import FUSED, gather, stream_titles
 from hmdb_kedro.page.looking import film, look
 from hmdb_kedro.page.parts import Parts
@@ -99,9 +99,9 @@ def _exported(catalog: Catalog, train: str) -> Exported:
 @contextmanager
 def _workers(exported: Exported) -> Iterator[Workers]:
     """Start workers on an export of their own: another run may replace the catalog's files."""
-    with tempfile.TemporaryDirectory(prefix="hmdb_page_") as folder:
-        write_export(exported, Path(folder) / "export")
-        with Workers(Path(folder) / "export", _LIMITS) as workers:
+    with own_folder() as folder:
+        write_export(exported, folder / "export")
+        with Workers(folder / "export", _LIMITS) as workers:
             yield workers
 
 

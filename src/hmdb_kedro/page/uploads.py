@@ -1,7 +1,6 @@
 """Where uploads lie while they are answered: a private folder from which they go at once."""
 
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hmdb_kedro.errors import UserError
+from hmdb_kedro.page.folders import own_folder
 
 MOST_BYTES = 100 * 2**20
 # Gradio moves what has arrived to a folder each; what lies beside these is on its way, or was cut.
@@ -72,9 +72,9 @@ def private_uploads() -> Iterator[Uploads]:
     """Give Gradio and workers a folder of their own, kept clean, and remove it at the end."""
     before = {name: os.environ.get(name) for name in _FOLDERS}
     ended = threading.Event()
-    with tempfile.TemporaryDirectory(prefix="hmdb_page_", ignore_cleanup_errors=True) as folder:
-        os.environ |= dict.fromkeys(_FOLDERS, folder)
-        uploads = Uploads(Path(folder))
+    with own_folder() as folder:
+        os.environ |= dict.fromkeys(_FOLDERS, str(folder))
+        uploads = Uploads(folder)
         sweeper = threading.Thread(target=_sweep, args=(uploads, ended), daemon=True)
         sweeper.start()
         try:
