@@ -22,6 +22,8 @@ DisPreset = Literal["ultrafast", "fast", "medium"]
 FusionRuleName = Literal["log_average", "average", "weighted", "svm"]
 KnownSet = Literal["hmdb51"]
 MODELS: tuple[str, ...] = get_args(ModelName)
+# What combines them; named like a model wherever scores, runs and figures are.
+FUSED = "two_stream"
 
 
 def hash_values(values: Any) -> str:

@@ -17,9 +17,10 @@ from hmdb_kedro.evaluation.intervals import LEVEL, share_intervals
 from hmdb_kedro.evaluation.metrics import log_loss, mean_class_accuracy, top_k_hits
 from hmdb_kedro.evaluation.scores import part
 from hmdb_kedro.evaluation.significance import ALPHA, TRAINED_MODEL, compare_models
+from hmdb_kedro.params import FUSED
 from hmdb_kedro.runs import ScoredRun
 
-FUSED, BEST = "two_stream", "best_stream"
+BEST = "best_stream"
 NO_RUNS = "No run has stored scores beside the settings they were made under."
 # Fusion against the best of its streams, v2 against v1.
 PAIRS = ((FUSED, BEST), ("cnn3d_v2", "cnn3d_v1"))

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,29 @@ class Exported:
 
     streams: Mapping[str, tuple[Path, Mapping[str, Any]]]
     fusion: Mapping[str, Any]
+
+
+def check_classes(
+    fusion: Mapping[str, Any],
+    classes: Mapping[str, Sequence[str]],
+    command: str = "kedro run --pipelines fusion_eval",
+) -> None:
+    """Refuse models that were trained on other classes than the fusion was fitted on.
+
+    Args:
+        fusion: As `two_stream.fusion` is stored.
+        classes: By model.
+        command: What fits the fusion anew.
+
+    Raises:
+        UserError: There are such; it names them.
+    """
+    apart = [name for name, known in classes.items() if list(known) != list(fusion["classes"])]
+    if apart:
+        raise UserError(
+            "The fusion was fitted on other classes than a model was trained on. Received: "
+            f"{', '.join(apart)}. Do: {command}"
+        )
 
 
 def write_export(exported: Exported, folder: Path) -> None:

@@ -11,10 +11,9 @@ import cv2
 import numpy as np
 
 from hmdb_kedro.artefacts import TrainedModel
-from hmdb_kedro.errors import UserError
 from hmdb_kedro.evaluation.fusion import FusionRule, fuse
 from hmdb_kedro.inference import timeline
-from hmdb_kedro.inference.exported import read_export
+from hmdb_kedro.inference.exported import check_classes, read_export
 from hmdb_kedro.inference.logged import export_of_model
 from hmdb_kedro.inference.reading import HeldVideo, Limits, Video, hold_video, name_of
 from hmdb_kedro.inference.results import (
@@ -105,12 +104,7 @@ class Recogniser:
             UserError: A model was trained on other classes than the fusion was fitted on.
         """
         chosen = {name: models[name] for name in fusion["streams"]}
-        apart = [n for n, model in chosen.items() if list(model.classes) != list(fusion["classes"])]
-        if apart:
-            raise UserError(
-                "The fusion was fitted on other classes than a model was trained on. Received: "
-                f"{', '.join(apart)}. Do: kedro run --pipeline fusion_eval"
-            )
+        check_classes(fusion, {name: model.classes for name, model in chosen.items()})
         streams = [Stream.of_model(name, trained) for name, trained in chosen.items()]
         return cls(streams, fusion, limits)
 

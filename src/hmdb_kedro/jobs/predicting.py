@@ -12,7 +12,7 @@ from kedro.io import CatalogProtocol
 from hmdb_kedro.artefacts import OnnxFile, TrainedModel
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.inference import Failure, Prediction, Recogniser, write_export
-from hmdb_kedro.inference.exported import Exported
+from hmdb_kedro.inference.exported import Exported, check_classes
 from hmdb_kedro.inference.overlay import write_overlay
 from hmdb_kedro.inference.printing import show_answers
 from hmdb_kedro.inference.reading import expand_folders
@@ -150,12 +150,8 @@ def exported_of(
         stream: catalog.load(f"{stream}.onnx", version=(versions or {}).get(stream))
         for stream in fusion["streams"]
     }
-    apart = [n for n, model in found.items() if list(model.classes) != list(fusion["classes"])]
-    if apart:
-        raise UserError(
-            "The fusion was fitted on other classes than a model was trained on. Received: "
-            f"{', '.join(apart)}. Do: {_command('fusion_eval', env)}"
-        )
+    known = {name: model.classes for name, model in found.items()}
+    check_classes(fusion, known, _command("fusion_eval", env))
     streams = {name: (model.path, model.preprocessing) for name, model in found.items()}
     return Exported(streams, fusion)
 

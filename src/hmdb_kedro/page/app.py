@@ -29,6 +29,8 @@ _AT_ONCE = 2
 _WAITING = 64
 # Beside those who wait for an answer, each in a thread, for whom the gallery is drawn.
 _THREADS = _AT_ONCE + _WAITING + 30
+# Gradio holds the last answer of so many visitors, a film in each; 10,000 are its default.
+_REMEMBERED = 30
 _TITLE = "Which action does a clip show?"
 _LEAD = (
     "One network looks at single frames, another one at the motion between them; what both say is "
@@ -90,6 +92,7 @@ def launch_page(page: gr.Blocks, port: int | None) -> str:
             footer_links=[],
             max_file_size=MOST_BYTES,
             max_threads=_THREADS,
+            state_session_capacity=_REMEMBERED,
             ssr_mode=False,
             theme=theme,
             css=styles(),

@@ -12,8 +12,8 @@ from hmdb_kedro.evaluation.scores import aligned, class_names
 from hmdb_kedro.inference import Prediction, StreamAnswer
 from hmdb_kedro.inference.recogniser import TOP_K
 from hmdb_kedro.inference.results import accepted_label, most_probable
+from hmdb_kedro.params import FUSED
 
-FUSED = "two_stream"
 RIGHT, WRONG = "right", "wrong"
 # What HMDB51's file names say, in words.
 FIELDS = {

@@ -15,10 +15,11 @@ from hmdb_kedro.inference.exported import Exported
 from hmdb_kedro.jobs.predicting import exported_of
 from hmdb_kedro.page.drawing import Drawing, Picture
 from hmdb_kedro.page.folders import own_folder
-from hmdb_kedro.page.gallery import FUSED, gather, stream_titles
+from hmdb_kedro.page.gallery import gather, stream_titles
 from hmdb_kedro.page.looking import film, look
 from hmdb_kedro.page.parts import Parts
 from hmdb_kedro.page.uploads import MOST_BYTES, private_uploads
+from hmdb_kedro.params import FUSED
 from hmdb_kedro.reporting.sheets import thumbnail_uri
 from hmdb_kedro.video.decode import UnreadableClipError
 from hmdb_kedro.video.tables import ClipTable

@@ -30,9 +30,10 @@ from mlflow.types import Schema, TensorSpec
 
 from hmdb_kedro.artefacts import TrainedModel
 from hmdb_kedro.errors import UserError
+from hmdb_kedro.params import FUSED
 from hmdb_kedro.tracking.model_runs import ModelRuns, tag_run
 from hmdb_kedro.tracking.registry import register
-from hmdb_kedro.tracking.source import FUSED, PICTURES, RunSource
+from hmdb_kedro.tracking.source import PICTURES, RunSource
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,8 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from hmdb_kedro.tracking.source import FUSED, MODELS, PICTURES, RunSource
+from hmdb_kedro.params import FUSED
+from hmdb_kedro.tracking.source import MODELS, PICTURES, RunSource
 
 if TYPE_CHECKING:
     from hmdb_kedro.tracking.attachments import Attachments

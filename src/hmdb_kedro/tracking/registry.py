@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
 
-from hmdb_kedro.tracking.source import FUSED
+from hmdb_kedro.params import FUSED
 
 BEST = "best"
 # The lower, the better; a proper score, and what the fusion rules are chosen by.

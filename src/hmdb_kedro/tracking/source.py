@@ -9,15 +9,14 @@ from kedro.io.core import AbstractVersionedDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from hmdb_kedro.params import FUSED, TemporalParams, models_of
 from hmdb_kedro.params import MODELS as TRAINED_MODELS
-from hmdb_kedro.params import TemporalParams, models_of
 from hmdb_kedro.pipeline_registry import ORDER
 from hmdb_kedro.tracking.provenance import git_tags, process_tags
 
 if TYPE_CHECKING:
     from hmdb_kedro.inference.exported import Exported
 
-FUSED = "two_stream"
 MODELS = (*TRAINED_MODELS, FUSED)
 
 # How work is spread says nothing about a result.

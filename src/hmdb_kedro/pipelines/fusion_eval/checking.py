@@ -7,7 +7,7 @@ import pandas as pd
 
 from hmdb_kedro.evaluation.control import shuffled_label_controls
 from hmdb_kedro.evaluation.scores import list_some, part, sources_of_test, unstacked
-from hmdb_kedro.pipelines.fusion_eval.evaluating import FUSED
+from hmdb_kedro.params import FUSED
 
 logger = logging.getLogger(__name__)
 _DRAWS = 1000

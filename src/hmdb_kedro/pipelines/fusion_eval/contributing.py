@@ -27,8 +27,7 @@ from hmdb_kedro.evaluation.scores import (
     sources_of_test,
     unstacked,
 )
-from hmdb_kedro.params import TwoStreamParams
-from hmdb_kedro.pipelines.fusion_eval.evaluating import FUSED
+from hmdb_kedro.params import FUSED, TwoStreamParams
 from hmdb_kedro.pipelines.fusion_eval.gathering import DURATION
 
 MEASURES = {"duration_s": "s", "motion_px": "px a pair", "shared_motion_px": "px a pair"}

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from hmdb_kedro.evaluation.groups import accuracy_by_class
 from hmdb_kedro.evaluation.metrics import confusion_matrix, order_by_confusion, top_k_hits
 from hmdb_kedro.evaluation.scores import class_names, part, sources_of_test, unstacked
-from hmdb_kedro.pipelines.fusion_eval.evaluating import FUSED
+from hmdb_kedro.params import FUSED
 from hmdb_kedro.reporting.contribution import (
     gain_figure,
     overlap_figure,

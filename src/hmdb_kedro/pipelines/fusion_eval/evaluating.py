@@ -21,13 +21,12 @@ from hmdb_kedro.evaluation.scores import (
     unstacked,
 )
 from hmdb_kedro.evaluation.significance import ALPHA, compare_models
-from hmdb_kedro.params import DataPrepParams, TwoStreamParams
+from hmdb_kedro.params import FUSED, DataPrepParams, TwoStreamParams
 from hmdb_kedro.reporting.figures import comparison_figure
 from hmdb_kedro.reporting.published import published_figures
 from hmdb_kedro.reporting.tables import comparison_table
 from hmdb_kedro.runs import ScoredRun
 
-FUSED = "two_stream"
 V1, V2 = "cnn3d_v1", "cnn3d_v2"
 _UNDECLARED = (
     f"{FUSED} against its best stream: left out. Without validation clips, the test clips alone "

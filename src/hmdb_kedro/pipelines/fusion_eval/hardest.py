@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from hmdb_kedro.evaluation.metrics import FLOOR
 from hmdb_kedro.evaluation.scores import class_names, part, unstacked
-from hmdb_kedro.pipelines.fusion_eval.evaluating import FUSED
+from hmdb_kedro.params import FUSED
 from hmdb_kedro.reporting.examples import four_pictures
 from hmdb_kedro.reporting.sheets import Tile, contact_sheet, thumbnail_uri
 from hmdb_kedro.reporting.style import empty_figure

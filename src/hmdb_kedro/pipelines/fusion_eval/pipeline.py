@@ -4,7 +4,7 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from hmdb_kedro.params import MODELS, StackParams, models_of
+from hmdb_kedro.params import FUSED, MODELS, StackParams, models_of
 from hmdb_kedro.pipelines.fusion_eval.checking import check_evaluation
 from hmdb_kedro.pipelines.fusion_eval.contributing import (
     measure_ablations,
@@ -18,7 +18,6 @@ from hmdb_kedro.pipelines.fusion_eval.drawing import (
     plot_reliability,
 )
 from hmdb_kedro.pipelines.fusion_eval.evaluating import (
-    FUSED,
     compare_pairs,
     evaluate_models,
     measure_calibration,

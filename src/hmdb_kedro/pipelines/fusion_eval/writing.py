@@ -4,8 +4,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from hmdb_kedro.params import MODELS
-from hmdb_kedro.pipelines.fusion_eval.evaluating import FUSED
+from hmdb_kedro.params import FUSED, MODELS
 from hmdb_kedro.reporting.contribution import NONE_RIGHT
 from hmdb_kedro.reporting.page import html_report, markdown_card, share
 
