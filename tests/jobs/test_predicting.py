@@ -90,5 +90,5 @@ def test_an_export_names_the_onnx_file_that_is_missing(tmp_path):
 
 def test_models_of_other_classes_than_the_fusion_are_refused():
     other = TrainedModel(Network(by_motion), ("a", "b"), FLOW)
-    with pytest.raises(UserError, match=r"temporal\. Do: kedro run --pipeline fusion_eval"):
+    with pytest.raises(UserError, match=r"temporal\. Do: kedro run --pipelines fusion_eval"):
         predicting.recogniser_of(catalog(**{"temporal.model": other}))
