@@ -5,7 +5,7 @@ a horizontal flip negates x, a resize by S / c multiplies every vector by S / c,
 inverts every field.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -156,6 +156,35 @@ def view_flow(flow: PictureSeries, view: View, size: int) -> np.ndarray:
     return viewed
 
 
+def view_steps(
+    steps: Sequence[np.ndarray], pixels: np.ndarray, view: View, size: int
+) -> np.ndarray:
+    """Apply a view to flow fields as they are stored: does as `view_flow`, and sooner.
+
+    Only what the view shows is turned into pixels, and one table does it, sign and scale with it.
+    OpenCV resizes one channel in less than half the time of two.
+
+    Args:
+        steps: uint8, shape (T, 2, H, W).
+        pixels: The displacement that each step stands for: float32 (256,).
+        view: How to look at them; its colours do not matter.
+        size: Height and width of the result, in pixels.
+
+    Returns:
+        float32, shape (T, size, size, 2): dx and dy in pixels of the result.
+    """
+    rows, columns = _window(*steps[0].shape[1:], view)
+    scaled = pixels * np.float32(size / (rows.stop - rows.start))
+    tables = (-scaled if view.flip else scaled, scaled)
+    viewed = np.empty((len(steps), size, size, 2), np.float32)
+    for target, planes in zip(viewed, steps, strict=True):
+        crops: Iterable[np.ndarray] = planes[:, rows, columns]
+        if view.flip:
+            crops = [cv2.flip(crop, 1) for crop in crops]
+        cv2.merge([_resized(cv2.LUT(*of), size) for of in zip(crops, tables, strict=True)], target)
+    return viewed
+
+
 def reverse_flow(flow: np.ndarray) -> np.ndarray:
     """Return the flow of a clip that runs backwards.
 
@@ -227,10 +256,7 @@ def _viewed(
         if not place:
             viewed = np.empty((len(pictures), size, size, picture.shape[-1]), picture.dtype)
         crop, target = _cropped(picture, view), viewed[place]
-        # Down to half the size two neighbours cover what lies between them, at a tenth of the time.
-        shrinks = len(crop) > 2 * size
-        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        cv2.resize(crop, (size, size), dst=target, interpolation=interpolation)
+        _resized(crop, size, target)
         if view.flip:
             cv2.flip(target, 1, dst=target)
         if in_pixels:
@@ -238,12 +264,21 @@ def _viewed(
     return viewed
 
 
+def _resized(crop: np.ndarray, size: int, target: np.ndarray | None = None) -> np.ndarray:
+    # Down to half the size two neighbours cover what lies between them, at a tenth of the time.
+    interpolation = cv2.INTER_AREA if len(crop) > 2 * size else cv2.INTER_LINEAR
+    return cv2.resize(crop, (size, size), dst=target, interpolation=interpolation)
+
+
 def _cropped(picture: np.ndarray, view: View) -> np.ndarray:
-    height, width = picture.shape[:2]
+    return picture[_window(*picture.shape[:2], view)]
+
+
+def _window(height: int, width: int, view: View) -> tuple[slice, slice]:
     side = max(1, round(view.side * min(height, width)))
     top = min(round(view.top * height), height - side)
     left = min(round(view.left * width), width - side)
-    return picture[top : top + side, left : left + side]
+    return slice(top, top + side), slice(left, left + side)
 
 
 def _recoloured(frames: np.ndarray, view: View) -> np.ndarray:

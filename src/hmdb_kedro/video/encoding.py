@@ -45,10 +45,19 @@ def encode_flow(flow: np.ndarray, bound_px: float, quality: int) -> bytes:
 
 def decode_flow(encoded: bytes, bound_px: float) -> np.ndarray:
     """Invert `encode_flow`: float32, shape (H, W, 2), in pixels."""
+    return cv2.LUT(cv2.merge(tuple(decode_steps(encoded))), pixels_of_steps(bound_px))
+
+
+def decode_steps(encoded: bytes) -> np.ndarray:
+    """Decode a flow field as it is stored: uint8 (2, H, W), dx and dy in steps."""
     planes = _decode(encoded, cv2.IMREAD_GRAYSCALE)
-    height = len(planes) // 2
-    steps = cv2.merge((planes[:height], planes[height:]))
-    return cv2.LUT(steps, _pixels(bound_px))
+    return planes.reshape(2, len(planes) // 2, -1)
+
+
+@lru_cache(maxsize=8)
+def pixels_of_steps(bound_px: float) -> np.ndarray:
+    """Return the displacement that each step stands for: float32 (256,)."""
+    return (np.arange(256, dtype=np.float32) - _ZERO) * np.float32(bound_px / _STEPS)
 
 
 def quantise(flow: np.ndarray, bound_px: float) -> np.ndarray:
@@ -58,12 +67,6 @@ def quantise(flow: np.ndarray, bound_px: float) -> np.ndarray:
     steps = cv2.addWeighted(flow, scale, flow, 0.0, _ZERO, dtype=cv2.CV_8U)
     np.maximum(steps, _ZERO - _STEPS, out=steps)
     return cv2.vconcat(cv2.split(steps))
-
-
-@lru_cache(maxsize=8)
-def _pixels(bound_px: float) -> np.ndarray:
-    """Return the displacement that each step stands for: float32 (256,)."""
-    return (np.arange(256, dtype=np.float32) - _ZERO) * np.float32(bound_px / _STEPS)
 
 
 def _encode(picture: np.ndarray, quality: int) -> bytes:

@@ -20,6 +20,7 @@ from hmdb_kedro.video.augmentation import (
     reverse_flow,
     view_flow,
     view_frames,
+    view_steps,
 )
 from hmdb_kedro.video.sampling import segment_position, window_indices
 
@@ -38,6 +39,8 @@ class Pictures(Protocol):
 
 # From a clip, indices and a reduction to the pictures, each decoded when it is its turn.
 Each = Callable[[str, Any, int], PictureSeries]
+# From a clip and indices to flow as it is stored, in steps, and the pixels that a step stands for.
+Steps = Callable[[str, Any], tuple[Sequence[np.ndarray], np.ndarray]]
 Views = Callable[[int, int], Sequence[View]]
 
 
@@ -139,8 +142,7 @@ class Sampler:
                 pictures, clip_id, indices[::-1] if is_reversed else indices, view
             )
         else:
-            flow = self._flow(pictures, clip_id, indices, is_reversed)
-            sample = view_flow(flow, view, self.image_size)
+            sample = self._flow(pictures, clip_id, indices, view, is_reversed)
         return sample[0] if self.window == 1 else sample
 
     def _frames(
@@ -152,16 +154,26 @@ class Sampler:
         return np.diff(frames.astype(np.float32), axis=0) if self.difference else frames
 
     def _flow(
-        self, pictures: Pictures, clip_id: str, indices: np.ndarray, is_reversed: bool
-    ) -> PictureSeries:
-        if not (is_reversed or self.remove_median or self.square_root):
-            return _read(pictures, clip_id, indices)
+        self,
+        pictures: Pictures,
+        clip_id: str,
+        indices: np.ndarray,
+        view: View,
+        is_reversed: bool,
+    ) -> np.ndarray:
+        steps: Steps | None = getattr(pictures, "steps", None)
+        if steps and not (is_reversed or self.remove_median or self.square_root):
+            # A short clip's fields repeat: each is decoded and viewed once.
+            once, places = np.unique(indices, return_inverse=True)
+            viewed = view_steps(*steps(clip_id, once), view, self.image_size)
+            return viewed[places] if len(once) < len(indices) else viewed
         flow = pictures.take(clip_id, indices)
-        return condition_flow(
+        conditioned = condition_flow(
             reverse_flow(flow) if is_reversed else flow,
             remove_median=self.remove_median,
             square_root=self.square_root,
         )
+        return view_flow(conditioned, view, self.image_size)
 
 
 @dataclass(frozen=True)

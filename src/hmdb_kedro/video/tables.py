@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from cachetools import LRUCache
 
-from hmdb_kedro.video.encoding import decode_flow, decode_frame
+from hmdb_kedro.video.encoding import decode_flow, decode_frame, decode_steps, pixels_of_steps
 
 _KEPT_BYTES = 128 * 2**20
 _KINDS = ("frames", "flow", "features")
@@ -116,9 +116,20 @@ class ClipTable(Mapping[str, np.ndarray]):
         processor's cache, and one memory serves them all.
         """
         row = self._row(clip_id)
-        pictures = row[self.kind].chunk(0)[0].values
-        encoded = [pictures[int(index)].as_buffer() for index in indices]
-        return Decoded(encoded, self._decoder(row, reduce))
+        return Decoded(self._encoded(row, indices), self._decoder(row, reduce))
+
+    def steps(self, clip_id: str, indices: Sequence[int]) -> tuple[list[np.ndarray], np.ndarray]:
+        """Return the chosen flow fields of a clip as they are stored.
+
+        They are small: decoded one after the other, they are still in the processor's cache when
+        they are looked at, and the decoder's code stays in its own.
+
+        Returns:
+            The fields, each uint8 (2, H, W), and the pixels that a step stands for, float32 (256,).
+        """
+        row = self._row(clip_id)
+        steps = [decode_steps(encoded) for encoded in self._encoded(row, indices)]
+        return steps, pixels_of_steps(row["bound_px"][0].as_py())
 
     def __getitem__(self, clip_id: str) -> np.ndarray:
         return self.take(clip_id, range(self.shape(clip_id)[0]))
@@ -150,6 +161,10 @@ class ClipTable(Mapping[str, np.ndarray]):
             with self._lock, suppress(ValueError):  # larger than all that is kept
                 self._recent[clip_id] = row
         return row
+
+    def _encoded(self, row: Any, indices: Sequence[int]) -> list[Any]:
+        pictures = row[self.kind].chunk(0)[0].values
+        return [pictures[int(index)].as_buffer() for index in indices]
 
     def _decoder(self, row: Any, reduce: int) -> Callable[[Any], np.ndarray]:
         if self.kind == "flow":
