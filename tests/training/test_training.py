@@ -87,6 +87,32 @@ def test_a_flip_negates_the_motion_a_model_sees():
     assert 0 < flipped.sum() < len(flipped)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_mixup_mixes_samples_as_it_mixes_their_targets(dtype):
+    clips = CLIPS.iloc[:6].assign(label_id=range(6))
+    values = dict(zip(clips["clip_id"], range(0, 240, 40), strict=True))
+
+    def sampler(_, clip_id, *args):
+        return np.full((3, 4, 4, 2), values[clip_id], dtype)
+
+    batches = TrainingBatches(
+        clips,
+        MemoryFlow(),
+        sampler,
+        num_classes=6,
+        views=1,
+        batch_size=6,
+        augmentation=make_augmentation(TEMPORAL),
+        mixup=0.4,
+        seed=1,
+    )
+    inputs, targets = batches[0]
+    assert inputs.dtype == np.float32
+    assert ((targets > 0).sum(axis=1) == 2).any()
+    expected = targets @ np.float32(list(values.values()))
+    np.testing.assert_allclose(inputs.reshape(6, -1), expected[:, None].repeat(96, 1), rtol=1e-5)
+
+
 def test_mixup_keeps_targets_that_sum_to_one():
     (inputs, targets), *_ = epoch_of(training_batches(mixup=0.4), 0)
     assert inputs.dtype == np.float32

@@ -1,10 +1,11 @@
 """Batches for Keras, read from the tables while the model trains."""
 
 import math
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+import cv2
 import keras
 import numpy as np
 import pandas as pd
@@ -59,12 +60,13 @@ class ClipBatches(keras.utils.PyDataset):
     def __getitem__(self, batch: int) -> tuple[np.ndarray, ...]:
         first = batch * self._batch_size
         numbers = range(first, min(first + self._batch_size, self.n_samples))
-        inputs = _stacked((self._sample(number) for number in numbers), len(numbers))
+        inputs = _stacked((partial(self._sample, number) for number in numbers), len(numbers))
         return inputs, self._targets[[number // self._views for number in numbers]]
 
-    def _sample(self, number: int) -> np.ndarray:
+    def _sample(self, number: int, out: np.ndarray | None) -> np.ndarray:
         clip, view = divmod(number, self._views)
-        return self._sampler(self._pictures, self._clip_ids[clip], (view, self._views))
+        segment = (view, self._views)
+        return self._sampler(self._pictures, self._clip_ids[clip], segment, out=out)
 
 
 class TrainingBatches(ClipBatches):
@@ -110,7 +112,7 @@ class TrainingBatches(ClipBatches):
     def __getitem__(self, batch: int) -> tuple[np.ndarray, ...]:
         numbers = self._order[batch * self._batch_size : (batch + 1) * self._batch_size]
         rngs = [np.random.default_rng([self._seed, self._epoch, number]) for number in numbers]
-        samples = (self._augmented(*drawn) for drawn in zip(numbers, rngs, strict=True))
+        samples = (partial(self._augmented, *drawn) for drawn in zip(numbers, rngs, strict=True))
         inputs = _stacked(samples, len(numbers))
         targets = self._targets[numbers // self._views]
         if self._mixup:
@@ -121,13 +123,16 @@ class TrainingBatches(ClipBatches):
         sample_weights: np.ndarray = targets @ self._class_weights
         return inputs, targets, sample_weights
 
-    def _augmented(self, number: int, rng: np.random.Generator) -> np.ndarray:
+    def _augmented(
+        self, number: int, rng: np.random.Generator, out: np.ndarray | None
+    ) -> np.ndarray:
         clip, segment = divmod(int(number), self._views)
         return self._sampler(
             self._pictures,
             self._clip_ids[clip],
             (segment, self._views),
             (self._augmentation, rng),
+            out,
         )
 
     def _mixed(
@@ -135,20 +140,35 @@ class TrainingBatches(ClipBatches):
     ) -> tuple[np.ndarray, np.ndarray]:
         share = np.float32(rng.beta(self._mixup, self._mixup))
         other = rng.permutation(len(inputs))
-        inputs = inputs.astype(np.float32)
         return (
-            share * inputs + (1 - share) * inputs[other],
+            _blended(inputs, share, other),
             share * targets + (1 - share) * targets[other],
         )
 
 
-def _stacked(samples: Iterator[np.ndarray], n_samples: int) -> np.ndarray:
-    """Do as `np.stack`, sample by sample, so that one memory serves them all."""
-    first = next(samples)
+def _stacked(
+    samples: Iterator[Callable[[np.ndarray | None], np.ndarray]], n_samples: int
+) -> np.ndarray:
+    """Do as `np.stack`, sample by sample, each told its place: written there, it is not copied."""
+    first = next(samples)(None)
     stacked = np.empty((n_samples, *first.shape), first.dtype)
-    for place, sample in enumerate(chain([first], samples)):
-        stacked[place] = sample
+    stacked[0] = first
+    for place, read in zip(stacked[1:], samples, strict=True):
+        sample = read(place)
+        if not np.may_share_memory(sample, place):
+            place[...] = sample
     return stacked
+
+
+def _blended(inputs: np.ndarray, share: np.float32, other: np.ndarray) -> np.ndarray:
+    """Return `share` of each input and the rest of its partner, float32, in one pass over them."""
+    blended = np.empty(inputs.shape, np.float32)
+    flat, into = (values.reshape(len(inputs), -1) for values in (inputs, blended))
+    shares = float(share), float(1 - share)
+    for place, partner in enumerate(other):
+        of = (flat[place], shares[0], flat[partner], shares[1], 0.0)
+        cv2.addWeighted(*of, dst=into[place], dtype=cv2.CV_32F)
+    return blended
 
 
 def _balancing(targets: np.ndarray) -> np.ndarray:

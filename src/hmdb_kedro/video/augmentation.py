@@ -157,7 +157,11 @@ def view_flow(flow: PictureSeries, view: View, size: int) -> np.ndarray:
 
 
 def view_steps(
-    steps: Sequence[np.ndarray], pixels: np.ndarray, view: View, size: int
+    steps: Sequence[np.ndarray],
+    pixels: np.ndarray,
+    view: View,
+    size: int,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Apply a view to flow fields as they are stored: does as `view_flow`, and sooner.
 
@@ -169,14 +173,15 @@ def view_steps(
         pixels: The displacement that each step stands for: float32 (256,).
         view: How to look at them; its colours do not matter.
         size: Height and width of the result, in pixels.
+        out: Memory for the result; None for new one.
 
     Returns:
         float32, shape (T, size, size, 2): dx and dy in pixels of the result.
     """
-    rows, columns = _window(*steps[0].shape[1:], view)
+    rows, columns = _window(steps[0][0], view)
     scaled = pixels * np.float32(size / (rows.stop - rows.start))
     tables = (-scaled if view.flip else scaled, scaled)
-    viewed = np.empty((len(steps), size, size, 2), np.float32)
+    viewed = np.empty((len(steps), size, size, 2), np.float32) if out is None else out
     for target, planes in zip(viewed, steps, strict=True):
         crops: Iterable[np.ndarray] = planes[:, rows, columns]
         if view.flip:
@@ -271,10 +276,12 @@ def _resized(crop: np.ndarray, size: int, target: np.ndarray | None = None) -> n
 
 
 def _cropped(picture: np.ndarray, view: View) -> np.ndarray:
-    return picture[_window(*picture.shape[:2], view)]
+    cropped: np.ndarray = picture[_window(picture, view)]
+    return cropped
 
 
-def _window(height: int, width: int, view: View) -> tuple[slice, slice]:
+def _window(picture: np.ndarray, view: View) -> tuple[slice, slice]:
+    height, width = picture.shape[:2]
     side = max(1, round(view.side * min(height, width)))
     top = min(round(view.top * height), height - side)
     left = min(round(view.left * width), width - side)

@@ -39,7 +39,7 @@ class Pictures(Protocol):
 
 # From a clip, indices and a reduction to the pictures, each decoded when it is its turn.
 Each = Callable[[str, Any, int], PictureSeries]
-# From a clip and indices to flow as it is stored, in steps, and the pixels that a step stands for.
+# From a clip and indices to flow as it is stored, in steps, and the pixels that each stands for.
 Steps = Callable[[str, Any], tuple[Sequence[np.ndarray], np.ndarray]]
 Views = Callable[[int, int], Sequence[View]]
 
@@ -53,8 +53,22 @@ class ReadsSamples(Protocol):
         clip_id: str,
         segment: tuple[int, int],
         augment: tuple[Augmentation, np.random.Generator] | None = None,
+        out: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return one sample of a clip: the one of a segment, which of how many."""
+        """Return one sample of a clip: the one of a segment, which of how many.
+
+        It may be written into `out`, of its shape and dtype, and is returned in any case.
+        """
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What a sample shows of a clip: which pictures, in which view, forwards or backwards."""
+
+    clip_id: str
+    indices: np.ndarray
+    view: View
+    is_reversed: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +104,7 @@ class Sampler:
         clip_id: str,
         segment: tuple[int, int],
         augment: tuple[Augmentation, np.random.Generator] | None = None,
+        out: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return one sample: uint8 RGB, float32 flow or RGB differences, ([T,] S, S, C).
 
@@ -99,23 +114,30 @@ class Sampler:
             segment: Which of how many equal parts of the clip.
             augment: In training, how far samples vary, and the generator that draws. Without it
                 the middle of the segment is seen through the centre, always the same way.
+            out: Memory that flow is written into where the table gives it as it is stored: what
+                is put there need not be copied there. The sample is returned in any case.
         """
         n_pictures, height, width = pictures.shape(clip_id)
         if augment is None:
-            return self.look(pictures, clip_id, segment, centre_view(height, width))
+            return self.look(pictures, clip_id, segment, centre_view(height, width), out)
         augmentation, rng = augment
         stride = self._jittered(augmentation.stride_jitter, rng)
         indices = self._indices(n_pictures, stride, segment_position(*segment, rng))
         view = random_view(height, width, augmentation, rng)
         is_reversed = augmentation.time_reversal and rng.random() < _REVERSED_SHARE
-        return self._read(pictures, clip_id, indices, view, is_reversed)
+        return self._read(pictures, _Choice(clip_id, indices, view, is_reversed), out)
 
     def look(
-        self, pictures: Pictures, clip_id: str, segment: tuple[int, int], view: View
+        self,
+        pictures: Pictures,
+        clip_id: str,
+        segment: tuple[int, int],
+        view: View,
+        out: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return the sample in the middle of a segment, seen through the given view."""
         n_pictures = pictures.shape(clip_id)[0]
-        return self._read(pictures, clip_id, self.indices(n_pictures, segment), view)
+        return self._read(pictures, _Choice(clip_id, self.indices(n_pictures, segment), view), out)
 
     def indices(self, n_pictures: int, segment: tuple[int, int]) -> np.ndarray:
         """Return the pictures of the sample in the middle of a segment."""
@@ -129,51 +151,47 @@ class Sampler:
     def _indices(self, n_pictures: int, stride: int, position: float) -> np.ndarray:
         return window_indices(n_pictures, self.window + self.difference, stride, position)
 
-    def _read(
-        self,
-        pictures: Pictures,
-        clip_id: str,
-        indices: np.ndarray,
-        view: View,
-        is_reversed: bool = False,
-    ) -> np.ndarray:
+    def _read(self, pictures: Pictures, choice: _Choice, out: np.ndarray | None) -> np.ndarray:
+        steps: Steps | None = getattr(pictures, "steps", None)
         if self.modality == "rgb":
-            sample = self._frames(
-                pictures, clip_id, indices[::-1] if is_reversed else indices, view
-            )
+            sample = self._frames(pictures, choice)
+        elif steps is None or self._is_conditioned(choice):
+            sample = self._flow(pictures, choice)
         else:
-            sample = self._flow(pictures, clip_id, indices, view, is_reversed)
+            sample = self._steps(steps, choice, out)
         return sample[0] if self.window == 1 else sample
 
-    def _frames(
-        self, pictures: Pictures, clip_id: str, indices: np.ndarray, view: View
-    ) -> np.ndarray:
-        _, height, width = pictures.shape(clip_id)
-        reduce = best_reduction(height, width, view, self.image_size)
-        frames = view_frames(_read(pictures, clip_id, indices, reduce), view, self.image_size)
+    def _frames(self, pictures: Pictures, choice: _Choice) -> np.ndarray:
+        _, height, width = pictures.shape(choice.clip_id)
+        reduce = best_reduction(height, width, choice.view, self.image_size)
+        indices = choice.indices[::-1] if choice.is_reversed else choice.indices
+        read = _read(pictures, choice.clip_id, indices, reduce)
+        frames = view_frames(read, choice.view, self.image_size)
         return np.diff(frames.astype(np.float32), axis=0) if self.difference else frames
 
-    def _flow(
-        self,
-        pictures: Pictures,
-        clip_id: str,
-        indices: np.ndarray,
-        view: View,
-        is_reversed: bool,
-    ) -> np.ndarray:
-        steps: Steps | None = getattr(pictures, "steps", None)
-        if steps and not (is_reversed or self.remove_median or self.square_root):
-            # A short clip's fields repeat: each is decoded and viewed once.
-            once, places = np.unique(indices, return_inverse=True)
-            viewed = view_steps(*steps(clip_id, once), view, self.image_size)
-            return viewed[places] if len(once) < len(indices) else viewed
-        flow = pictures.take(clip_id, indices)
+    def _is_conditioned(self, choice: _Choice) -> bool:
+        return choice.is_reversed or self.remove_median or self.square_root
+
+    def _flow(self, pictures: Pictures, choice: _Choice) -> np.ndarray:
+        if not self._is_conditioned(choice):
+            flow = _read(pictures, choice.clip_id, choice.indices)
+            return view_flow(flow, choice.view, self.image_size)
+        taken = pictures.take(choice.clip_id, choice.indices)
         conditioned = condition_flow(
-            reverse_flow(flow) if is_reversed else flow,
+            reverse_flow(taken) if choice.is_reversed else taken,
             remove_median=self.remove_median,
             square_root=self.square_root,
         )
-        return view_flow(conditioned, view, self.image_size)
+        return view_flow(conditioned, choice.view, self.image_size)
+
+    def _steps(self, steps: Steps, choice: _Choice, out: np.ndarray | None) -> np.ndarray:
+        once, places = np.unique(choice.indices, return_inverse=True)
+        stored, pixels = steps(choice.clip_id, once)
+        if len(once) < len(places):  # a short clip: each field is decoded and viewed once
+            return view_steps(stored, pixels, choice.view, self.image_size)[places]
+        if out is not None and self.window == 1:
+            out = out[None]
+        return view_steps(stored, pixels, choice.view, self.image_size, out)
 
 
 @dataclass(frozen=True)
@@ -199,12 +217,13 @@ class FixedViews:
         clip_id: str,
         segment: tuple[int, int],
         augment: tuple[Augmentation, np.random.Generator] | None = None,
+        out: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return sample `segment[0]`, as `Sampler` does."""
         view, part = divmod(segment[0], self.n_segments)
         _, height, width = pictures.shape(clip_id)
         seen = self.views(height, width)[view]
-        return self.sampler.look(pictures, clip_id, (part, self.n_segments), seen)
+        return self.sampler.look(pictures, clip_id, (part, self.n_segments), seen, out)
 
     def indices(self, n_pictures: int) -> set[int]:
         """Return which of a clip's pictures are looked at."""
@@ -217,6 +236,7 @@ def read_features(
     clip_id: str,
     segment: tuple[int, int],
     augment: tuple[Augmentation, np.random.Generator] | None = None,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return sample `segment[0]` of a clip as the cached features of its fixed views."""
     features: np.ndarray = pictures.take(clip_id, [segment[0]])[0]
