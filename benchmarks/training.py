@@ -31,6 +31,7 @@ from hmdb_kedro.video.tables import ClipTable
 N_CLASSES = 6
 EPOCHS = 3
 REPEATS = 2
+STEPS = 10
 # Training clips of a split of HMDB51: what an epoch has of them, and what one state weighs against.
 HMDB51_CLIPS = 3570
 
@@ -39,8 +40,8 @@ def model_params(model: str, **changes: Any) -> Any:
     """Return a model's branch of conf/base as its typed model, with changes."""
     kind = "spatial" if model == "spatial" else "temporal"
     values = yaml.safe_load((CONF / f"parameters_{kind}_training.yml").read_text("utf-8"))[model]
-    types = {"spatial": SpatialParams, "cnn3d_v2": Cnn3dParams, "temporal": TemporalParams}
-    return types[model](**(values | changes))
+    types = {"spatial": SpatialParams, "temporal": TemporalParams}
+    return types.get(model, Cnn3dParams)(**(values | changes))
 
 
 def fit_overhead(folder: Path) -> Iterator[Measurement]:
@@ -97,6 +98,26 @@ def loader_samples_per_second(folder: Path) -> Iterator[Measurement]:
         yield Measurement(f"loader_vs_files.{name}", rates[1] / from_files, bound, None, details)
 
 
+def v2_step_speedup(_: Path) -> Iterator[Measurement]:
+    """Compare training steps of the second 3D CNN with the first's, as conf/small has them."""
+    from hmdb_kedro.models.cnn3d import build_cnn3d  # noqa: PLC0415 - imports Keras
+
+    small = yaml.safe_load((CONF.parent / "small" / "parameters.yml").read_text("utf-8"))
+    seconds: dict[str, list[float]] = {"cnn3d_v1": [], "cnn3d_v2": []}
+    for _round in range(2):
+        for model in seconds:
+            params = model_params(model, **small[model] | {"epochs": 3})
+            build = partial(build_cnn3d, params, num_classes=N_CLASSES, channels=3, seed=1)
+            size = params.image_size
+            shape = (params.batch_size, params.window, size, size, 3)
+            stacks = np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
+            targets = np.eye(N_CLASSES, dtype=np.float32)[np.arange(len(stacks)) % N_CLASSES]
+            seconds[model] += _epochs_of_steps(build, [(stacks, targets)] * STEPS, params)
+    least = {model: min(epochs) / STEPS for model, epochs in seconds.items()}
+    speedup = least["cnn3d_v1"] / least["cnn3d_v2"]
+    yield Measurement("v2_step_speedup", speedup, 2.0, None, {"seconds_a_step": least})
+
+
 def train_memory(_: Path) -> Iterator[Measurement]:
     """Compare the peak memory of a training on 2,000 clips with that on 200."""
     command = [sys.executable, "-c", "from benchmarks.training import peak; peak()"]
@@ -143,7 +164,7 @@ def write_repeated() -> None:
 
 BENCHMARKS: dict[str, Benchmark] = {
     function.__name__: function
-    for function in (fit_overhead, loader_samples_per_second, train_memory)
+    for function in (fit_overhead, loader_samples_per_second, v2_step_speedup, train_memory)
 }
 
 
