@@ -1,6 +1,56 @@
-// Draw the figures of an executed notebook; their data stand in the page.
+// Draw the figures of an executed notebook, as wide as the page; their data stand in the page.
+const NARROW_PX = 600
+
+// Lines of a title: plotly breaks none, and what is too long would be cut.
+function wrapped(text, width, size) {
+  const most = Math.floor(width / (0.55 * size))
+  const lines = [""]
+  for (const word of (text || "").split(" ")) {
+    const last = lines[lines.length - 1]
+    if (last && last.length + 1 + word.length > most) lines.push(word)
+    else lines[lines.length - 1] = last ? `${last} ${word}` : word
+  }
+  return lines
+}
+
+// A figure of a width of its own is made smaller as a whole: pictures keep their aspect.
+function fit(layout, width) {
+  const margin = layout.margin
+  const [across, along] = [margin.l + margin.r, margin.t + margin.b]
+  const scale = Math.min(1, (width - across) / (layout.width - across))
+  layout.height = Math.round((layout.height - along) * scale + along)
+  layout.width = Math.min(layout.width, width)
+}
+
+function fitTitle(layout, width) {
+  const title = layout.title
+  const size = Math.min(title.font?.size || 17, width < NARROW_PX ? 15 : 18)
+  const lines = wrapped(title.text, width - 40, size)
+  title.font = { ...title.font, size }
+  title.text = lines.join("<br>")
+  const more = Math.ceil(1.3 * size * (lines.length - 1))
+  layout.margin.t += more
+  if (layout.height) layout.height += more
+  for (const menu of layout.updatemenus || []) {
+    for (const { args } of menu.buttons) {
+      if (args[1]["title.text"]) args[1]["title.text"] = wrapped(args[1]["title.text"], width - 40, size).join("<br>")
+    }
+  }
+}
+
+function fitPhone(layout, data) {
+  layout.font = { ...layout.font, size: 10 }
+  layout.margin = { ...layout.margin, l: 10, r: 10, b: layout.margin.b + 30 }
+  layout.legend = { ...layout.legend, orientation: "h", x: 0, xanchor: "left", yref: "container", y: 0, yanchor: "bottom" }
+  for (const trace of data) if (trace.textfont) trace.textfont.size = 9
+}
+
 for (const place of document.querySelectorAll(".figure")) {
-  const figure = JSON.parse(place.querySelector("script").textContent)
-  const layout = { ...figure.layout, autosize: !figure.layout.width }
-  Plotly.newPlot(place, figure.data, layout, { responsive: true, displaylogo: false })
+  const { data, layout } = JSON.parse(place.querySelector("script").textContent)
+  const width = place.clientWidth
+  layout.margin = { l: 20, r: 20, t: 80, b: 50, ...layout.margin }
+  if (layout.width) fit(layout, width)
+  if (width < NARROW_PX) fitPhone(layout, data)
+  if (layout.title) fitTitle(layout, width)
+  Plotly.newPlot(place, data, { ...layout, autosize: !layout.width }, { responsive: true, displayModeBar: false })
 }

@@ -94,6 +94,7 @@ class TestCommands:
         for name, command in cli.hmdb.commands.items():
             section = page.partition(f"## kedro hmdb {name}\n")[2].partition("\n## ")[0]
             assert command.help.splitlines()[0] in section
+            assert re.findall(r"(?m)^ {4}(?!kedro)", section) == []  # Markdown's code
             assert all(o.opts[0] in section for o in command.params if o.opts[0][0] == "-")
         makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
         phony = set(re.findall(r"(?m)^\.PHONY: ([\w-]+)$", makefile))
@@ -156,7 +157,7 @@ class TestNotebooks:
         figure = {"data": [], "layout": {"title": "</script>"}}
         self.execute(
             repository,
-            {"output_type": "stream", "text": ["a < b\n", "c"]},
+            {"output_type": "stream", "text": ["a < b\n", "\x1b[1;36mc\x1b[0m"]},
             {"data": {"text/html": "<table></table>", "text/plain": "t"}, "output_type": "x"},
             {"data": {"application/vnd.plotly.v1+json": figure}, "output_type": "x"},
         )

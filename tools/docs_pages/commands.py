@@ -1,5 +1,6 @@
 """The commands' page: make, `kedro hmdb …` and `kedro run`, as they describe themselves."""
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,9 @@ def describe(name: str) -> str:
     """Return usage, help and options of a command below `kedro hmdb`."""
     command = cli.hmdb.commands[name]
     usage = " ".join(command.collect_usage_pieces(click.Context(command)))
-    parts = [f"    kedro hmdb {name} {usage}", "", *(command.help or "").splitlines(), ""]
+    # Indented, all lines but the first would be a block of code.
+    text = inspect.cleandoc(command.help or "")
+    parts = [f"    kedro hmdb {name} {usage}", "", *text.splitlines(), ""]
     return "\n".join([*parts, *_options(command)]) + "\n"
 
 
@@ -53,6 +56,7 @@ def _options(command: click.Command) -> Iterator[str]:
     yield "|---|---|"
     context = click.Context(command)
     for option in command.params:
-        if record := option.get_help_record(context):
+        record = option.get_help_record(context)
+        if record and record[1]:  # an argument is explained by the command itself
             names, text = (" ".join(part.split()).replace("|", "\\|") for part in record)
             yield f"| `{names}` | {text} |"

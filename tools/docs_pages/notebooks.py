@@ -6,6 +6,7 @@ Executing them takes minutes, so that it is done once for each state of a notebo
 import hashlib
 import html
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ _BARE = (
     "sample run. `make run docs` shows the outputs here. The notebook itself: "
     "`notebooks/{name}.ipynb`.\n"
 )
+# Kedro's session prints with colours of a terminal.
+_TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _SCRIPTS = (
     '<script src="../assets/plotly.min.js"></script>\n'
     '<script src="../assets/figures.js"></script>\n'
@@ -137,7 +140,8 @@ def _shown(data: dict[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    lines = html.escape(text.rstrip()).replace("\n", "&#10;")
+    plain = _TERMINAL_COLOUR.sub("", text.rstrip())
+    lines = html.escape(plain).replace("\n", "&#10;")
     return f'<pre class="output">{lines}</pre>'
 
 
