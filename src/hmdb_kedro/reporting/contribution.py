@@ -79,7 +79,7 @@ def weight_figure(curve: Mapping[str, Any]) -> go.Figure:
         )
     figure.update_xaxes(title=f"weight of {first}; the rest is {second}'s", range=[0, 1])
     figure.update_yaxes(title="top-1", tickformat=".0%", rangemode="tozero")
-    return style(figure, f"Accuracy over the weight of {first} and {second}", height=460)
+    return style(figure, f"Accuracy over the weight of {first} and {second}", height=480)
 
 
 def gain_figure(gains: pd.DataFrame, streams: Sequence[str]) -> go.Figure:
@@ -106,12 +106,11 @@ def gain_figure(gains: pd.DataFrame, streams: Sequence[str]) -> go.Figure:
                 hovertemplate="%{y}<br>%{x:+.1%} (%{customdata} clips)<extra></extra>",
             )
         )
-        title = f"Gain of the fusion over {stream}; whiskers: 95 %, from 8 sources on"
-        layouts[stream] = {"title.text": title}
-    style(figure, "", rows_height(len(names)))
+        layouts[stream] = {"title.text": f"Gain of the fusion over {stream}"}
+    style(figure, "", rows_height(len(names)), "whiskers: 95 %, from 8 sources on")
     class_axis(figure, names[::-1])
     figure.add_vline(x=0, line=_DASHED)
-    figure.update_xaxes(title="difference of the accuracies", tickformat="+.0%")
+    figure.update_xaxes(title="difference of accuracies", tickformat="+.0%")
     figure.update_layout(showlegend=False)
     add_menu(figure, list(streams), layouts)
     return figure
@@ -145,6 +144,6 @@ def reliability_figure(calibrations: Mapping[str, Mapping[str, Any]]) -> go.Figu
         )
     figure.update_xaxes(title="mean confidence of the bin", tickformat=".0%", range=[0, 1])
     figure.update_yaxes(title="share that is right", tickformat=".0%", range=[0, 1.02])
-    style(figure, "Reliability on test clips, ten bins of equal mass", height=620)
+    style(figure, "Reliability on test clips", height=640, subtitle="ten bins of equal mass")
     figure.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top"})
     return figure

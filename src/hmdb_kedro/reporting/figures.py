@@ -32,7 +32,8 @@ def comparison_figure(table: pd.DataFrame, published: pd.DataFrame) -> go.Figure
     figure.update_layout(barmode="group")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.1])
     figure.update_yaxes(title="share of test clips", row=1, col=1)
-    style(figure, "Accuracy on test clips, with 95 % intervals by source", height=520)
+    subtitle = "whiskers: 95 %, by source"
+    style(figure, "Accuracy on test clips", height=540, subtitle=subtitle)
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"})
     return figure
 
@@ -50,7 +51,8 @@ def confusion_figure(
     models, names = list(confusions), [classes[position] for position in order]
     place = np.ix_(order, order)
     figure = go.Figure([_heatmap(confusions[model][place], names) for model in models])
-    style(figure, _title(models[-1]))
+    subtitle = "classes that are confused stand together"
+    style(figure, _title(models[-1]), subtitle=subtitle)
     size = max(520, _MARGINS_PX + _CELL_PX * len(classes))
     figure.update_layout(width=size + 80, height=size)
     layouts = {model: {"title.text": _title(model)} for model in models}
@@ -83,14 +85,14 @@ def class_figure(accuracies: Mapping[str, pd.DataFrame]) -> go.Figure:
                 hovertemplate="%{y}<br>%{x:.1%} of %{customdata} clips<extra></extra>",
             )
         )
-        title = f"Accuracy of {model} by class; whiskers: 95 %, from 8 sources on"
+        title = f"Accuracy of {model} by class"
         layouts[model] = {
             "title.text": title,
             "yaxis.categoryarray": ordered["label"].to_list(),
         }
     models = list(accuracies)
     n_rows = len(accuracies[models[-1]])
-    style(figure, "", rows_height(n_rows))
+    style(figure, "", rows_height(n_rows), "whiskers: 95 %, from 8 sources on")
     class_axis(figure, [])
     figure.update_xaxes(title="share of the class's test clips", tickformat=".0%", range=[0, 1.02])
     add_menu(figure, models, layouts, active=len(models) - 1)
@@ -148,4 +150,4 @@ def _heatmap(counts: np.ndarray, classes: Sequence[str]) -> go.Heatmap:
 
 
 def _title(model: str) -> str:
-    return f"Confusion of {model} on test clips; classes that are confused stand together"
+    return f"Confusion of {model} on test clips"

@@ -17,22 +17,39 @@ PARTITION_COLOURS = {
     "rejected": COLOURS[5],
 }
 _PIXELS_A_ROW = 20
-_MARGINS_PX = 160
+_MARGINS_PX = 180
+_TITLE_PX, _TITLE_GAP_PX = 18, 14
+# Title, what stands below it, and a menu or a legend, one below the other.
+_HEAD_PX = 100
+_LINES = "rgba(128, 128, 128, 0.25)"
 
 
-def style(figure: go.Figure, title: str, height: int | None = None) -> go.Figure:
+def style(
+    figure: go.Figure, title: str, height: int | None = None, subtitle: str | None = None
+) -> go.Figure:
     """Give a figure its title and the common look: white, large enough to read."""
     figure.update_layout(
         template="plotly_white",
         colorway=COLOURS,
-        title={"text": title, "font": {"size": 18}},
+        # At the top, where no menu covers it; plotly breaks no line, so what is long is two.
+        title={
+            "text": title,
+            "subtitle": {"text": subtitle, "font": {"size": 13}},
+            "font": {"size": _TITLE_PX},
+            "x": 0,
+            "y": 1,
+            "yanchor": "top",
+            "pad": {"l": 20, "t": _TITLE_GAP_PX},
+        },
         font={"size": 13},
         legend={"title": None},
-        margin={"l": 20, "r": 20, "t": 80, "b": 50},
+        margin={"l": 20, "r": 20, "t": _HEAD_PX, "b": 50},
         height=height,
     )
-    figure.update_xaxes(automargin=True)
-    figure.update_yaxes(automargin=True)
+    # kedro-viz turns the first pair of axes dark, and leaves the others as they are.
+    lines = dict.fromkeys(("gridcolor", "linecolor", "zerolinecolor"), _LINES)
+    figure.update_xaxes(automargin=True, **lines)
+    figure.update_yaxes(automargin=True, **lines)
     return figure
 
 
