@@ -154,12 +154,13 @@ class Handlers:
             return self.parts.drawing.error(clip_id, _reason(error))
         return self.parts.drawing.result(answer, film, row["label"])
 
-    def draw_gallery(self, n_cards: int, *values: str) -> str:
-        """Show the clips that the filters choose, at most so many."""
+    def draw_gallery(self, n_cards: int, *values: str) -> tuple[str, dict[str, Any]]:
+        """Show the clips that the filters choose, at most so many; offer more where there are."""
         gallery = self.parts.gallery
         chosen = gallery.chosen(self._wanted(values))
         shown = with_pictures(chosen.head(n_cards), self.parts.picture)
-        return self.parts.drawing.gallery(shown, chosen, gallery)
+        cards = self.parts.drawing.gallery(shown, chosen, gallery)
+        return cards, gr.update(visible=n_cards < len(chosen))
 
     @property
     def filters(self) -> dict[str, list[str]]:
@@ -225,17 +226,16 @@ def _build_gallery(handlers: Handlers) -> None:
         ]
     detail = gr.HTML(handlers.parts.drawing.hint(), js_on_load=_WATCH, elem_id="detail")
     n_cards = gr.State(_CARDS)
-    cards = gr.HTML(
-        handlers.draw_gallery(_CARDS, *[_ANY] * len(chosen)), js_on_load=_PRESS, elem_id="gallery"
-    )
-    more = gr.Button("Show more", elem_id="more")
+    first, offer = handlers.draw_gallery(_CARDS, *[_ANY] * len(chosen))
+    cards = gr.HTML(first, js_on_load=_PRESS, elem_id="gallery")
+    more = gr.Button("Show more", elem_id="more", visible=offer["visible"])
     redraw: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     for choice in chosen:
         choice.change(lambda: _CARDS, None, n_cards, **redraw).then(
-            handlers.draw_gallery, [n_cards, *chosen], cards, **redraw
+            handlers.draw_gallery, [n_cards, *chosen], [cards, more], **redraw
         )
     more.click(lambda n: n + _CARDS, n_cards, n_cards, **redraw).then(
-        handlers.draw_gallery, [n_cards, *chosen], cards, **redraw
+        handlers.draw_gallery, [n_cards, *chosen], [cards, more], **redraw
     )
     opened = cards.click(
         handlers.open_clip, None, detail, api_visibility="private", show_progress_on=detail
