@@ -8,6 +8,7 @@ import numpy as np
 
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.inference.results import Prediction
+from hmdb_kedro.video.colours import flow_colours
 from hmdb_kedro.video.decode import Capture
 from hmdb_kedro.video.flow import shrink, small_grey
 
@@ -70,16 +71,8 @@ def _drawn(
         picture = _enlarged(frame)
         _draw_bars(picture, prediction)
         _draw_label(picture, _label_at(prediction, number / fps))
-        _draw_inset(picture, flow_picture(field))
+        _draw_inset(picture, flow_colours(field, _FULL_FLOW_PX)[..., ::-1])
         yield picture
-
-
-def flow_picture(field: np.ndarray) -> np.ndarray:
-    """Return flow as colours, uint8 (H, W, 3), BGR: hue is the direction, value the length."""
-    length, angle = cv2.cartToPolar(field[..., 0], field[..., 1], angleInDegrees=True)
-    hue = (angle / 2).astype(np.uint8)
-    value = np.clip(255 * length / _FULL_FLOW_PX, 0, 255).astype(np.uint8)
-    return cv2.cvtColor(cv2.merge((hue, np.full_like(hue, 255), value)), cv2.COLOR_HSV2BGR)
 
 
 def _label_at(prediction: Prediction, seconds: float) -> str:
