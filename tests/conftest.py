@@ -2,9 +2,12 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from browsing import chromium
 from clips import REPOSITORY
 from fingerprint import fingerprint
 from hypothesis import settings
@@ -17,6 +20,13 @@ def real_clips() -> Path:
     if not folder.is_dir():
         pytest.skip(f"REAL CLIPS MISSING: there is no folder {folder}")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium; no longer than a module, for its loop keeps asyncio from others."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

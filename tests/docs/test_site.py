@@ -10,16 +10,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from browsing import DESKTOP, PHONE, new_page
 from clips import REPOSITORY
 
 pytestmark = pytest.mark.extended
-
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = (
-    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-PHONE, DESKTOP = (390, 844), (1280, 900)
 
 
 @dataclass
@@ -108,33 +102,12 @@ def test_no_page_fetches_from_another_host(pages):
 
 
 class TestInABrowser:
-    @pytest.fixture(scope="class")
-    def browser(self):
-        if not CHROMIUM.is_file():
-            pytest.skip(f"BROWSER MISSING: there is no {CHROMIUM}")
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - these tests alone
-
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
-            yield browser
-            browser.close()
-
     @pytest.fixture
     def opened(self, browser, request):
-        """Return a page of a size and scheme that keeps what it asked for and what went wrong."""
-        (width, height), scheme = getattr(request, "param", (DESKTOP, "light"))
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme
-        )
-        page = context.new_page()
-        asked, wrong = [], []
-        page.on("request", lambda sent: asked.append(sent.url))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-        yield page
-        context.close()
-        assert wrong == []
-        assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+        """Return a page of a size and scheme that asks no host for anything."""
+        size, scheme = getattr(request, "param", (DESKTOP, "light"))
+        with new_page(browser, viewport=size, color_scheme=scheme) as page:
+            yield page
 
     @pytest.mark.parametrize(
         "opened", [(PHONE, "light"), (PHONE, "dark"), (DESKTOP, "dark")], indirect=True

@@ -7,19 +7,13 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
+from browsing import PHONE, new_page
 from clips import REPOSITORY
 
 pytestmark = pytest.mark.extended
 
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = (
-    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-PHONE = {"width": 390, "height": 844}
 SOON = 30_000  # milliseconds
 PLAYS = """video => new Promise(done => {
   const look = () => video.currentTime > 0 ? done([video.videoWidth, video.duration])
@@ -61,18 +55,6 @@ def address(sample_run, temporary):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM.is_file():
-        pytest.skip(f"BROWSER MISSING: there is no {CHROMIUM}")
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - these tests alone
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def test_clips(sample_run, browser, address):
     """Test clips by their class: files of the clips that the page has for examples."""
     videos = sample_run.root / "01_raw" / "videos"
@@ -84,18 +66,12 @@ def test_clips(sample_run, browser, address):
 
 @contextmanager
 def visit(browser, address, **how):
-    """Open the page, and hold it to ask no other host and to log no error."""
-    asked, wrong = [], []
-    page = browser.new_page(**how)
-    page.on("request", lambda sent: asked.append(sent.url))
-    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    page.on("filechooser", lambda _: None)  # from here on the browser opens none itself
-    page.goto(address)
-    page.wait_for_selector("#examples [data-clip]")
-    yield page
-    page.close()
-    assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
-    assert wrong == []
+    """Open the page and wait for its examples."""
+    with new_page(browser, address, **how) as page:
+        page.on("filechooser", lambda _: None)  # from here on the browser opens none itself
+        page.goto(address)
+        page.wait_for_selector("#examples [data-clip]")
+        yield page
 
 
 def upload(page, file):
@@ -173,6 +149,7 @@ def test_the_gallery_is_filtered_and_opened_on_a_phone(browser, address):
         page.get_by_label("Class").click()
         page.get_by_role("option", name="teal up").click()
         page.get_by_text("12 of 108 test clips").wait_for()
+        page.get_by_role("button", name="Show more").wait_for(state="hidden")
         card = page.locator("#gallery [data-clip]").first
         card.click()
         page.locator("#detail .answer").wait_for(timeout=SOON)

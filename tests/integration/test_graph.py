@@ -6,20 +6,15 @@ import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from browsing import new_page
 from clips import REPOSITORY
 
 pytestmark = pytest.mark.extended
 
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = (
-    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 # Documents: opened in a browser of their own, not in the graph.
 WHOLE_PAGES = {"report", "model_card"}
 FEW = 10_000  # of 1.6 million pixels
@@ -50,22 +45,10 @@ def address(site):
 
 
 @pytest.fixture
-def page(address):
-    """A page of the browser that keeps what it asked other hosts for."""
-    if not CHROMIUM.is_file():
-        pytest.skip(f"BROWSER MISSING: there is no {CHROMIUM}")
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - these tests alone
-
-    elsewhere, wrong = [], []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
-        page = browser.new_page(viewport={"width": 1600, "height": 1000})
-        page.on("request", lambda sent: elsewhere.append(sent.url))
-        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+def page(browser, address):
+    """A page that asks no other host."""
+    with new_page(browser, address, viewport={"width": 1600, "height": 1000}) as page:
         yield page
-        browser.close()
-    assert [url for url in elsewhere if not url.startswith((address, "blob:", "data:"))] == []
-    assert wrong == []
 
 
 def test_every_entry_that_people_want_to_see_has_a_preview(site):
