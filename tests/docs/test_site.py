@@ -1,5 +1,6 @@
 """The built documentation: every link leads somewhere, and a browser asks for nothing outside."""
 
+import json
 import os
 import subprocess
 import sys
@@ -129,3 +130,21 @@ class TestInABrowser:
         opened.keyboard.type("shapley")
         opened.wait_for_selector(".md-search-result__item", timeout=60_000)
         assert "Shapley" in opened.inner_text(".md-search-result__list")
+
+    @pytest.mark.parametrize("opened", [(PHONE, "dark")], indirect=True)
+    def test_a_figure_of_a_notebook_fits_a_phone(self, site, opened):
+        title = {"text": "A title that is longer than a phone is wide, and then some words more"}
+        figure = {"data": [{"y": [1, 2]}], "layout": {"width": 900, "height": 600, "title": title}}
+        scripts = "".join(
+            f'<script src="../assets/{name}"></script>' for name in ("plotly.min.js", "figures.js")
+        )
+        (site / "notebooks" / "figure.html").write_text(
+            f'<meta charset="utf-8"><div class="figure"><script type="application/json">'
+            f"{json.dumps(figure)}</script></div>{scripts}",
+            encoding="utf-8",
+        )
+        opened.goto((site / "notebooks" / "figure.html").as_uri())
+        rights = opened.locator(".main-svg, .gtitle").evaluate_all(
+            "found => found.map(one => one.getBoundingClientRect().right)"
+        )
+        assert 0 < max(rights) <= PHONE["width"]

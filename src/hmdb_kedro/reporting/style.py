@@ -19,8 +19,8 @@ PARTITION_COLOURS = {
 _PIXELS_A_ROW = 20
 _MARGINS_PX = 180
 _TITLE_PX, _TITLE_GAP_PX = 18, 14
-# Title, what stands below it, and a menu or a legend, one below the other.
-_HEAD_PX = 100
+# Title, maybe what stands below it, and a menu or a legend, one below the other.
+_HEAD_PX, _SUBTITLE_PX = 80, 20
 _LINES = "rgba(128, 128, 128, 0.25)"
 
 
@@ -43,7 +43,7 @@ def style(
         },
         font={"size": 13},
         legend={"title": None},
-        margin={"l": 20, "r": 20, "t": _HEAD_PX, "b": 50},
+        margin={"l": 20, "r": 20, "t": _HEAD_PX + (_SUBTITLE_PX if subtitle else 0), "b": 50},
         height=height,
     )
     # kedro-viz turns the first pair of axes dark, and leaves the others as they are.
