@@ -5,7 +5,8 @@ const NARROW_PX = 600
 function wrapped(text, width, size) {
   const most = Math.floor(width / (0.55 * size))
   const lines = [""]
-  for (const word of (text || "").split(" ")) {
+  const parts = new RegExp(`.{1,${most}}`, "g")
+  for (const word of (text || "").split(" ").flatMap((whole) => whole.match(parts) || [])) {
     const last = lines[lines.length - 1]
     if (last && last.length + 1 + word.length > most) lines.push(word)
     else lines[lines.length - 1] = last ? `${last} ${word}` : word
@@ -40,17 +41,21 @@ function fitTitle(layout, width) {
 
 function fitPhone(layout, data) {
   layout.font = { ...layout.font, size: 10 }
-  layout.margin = { ...layout.margin, l: 10, r: 10, b: layout.margin.b + 30 }
+  const below = layout.width || layout.showlegend === false ? 0 : 30
+  layout.margin = { ...layout.margin, l: 10, r: 10, b: layout.margin.b + below }
   layout.legend = { ...layout.legend, orientation: "h", x: 0, xanchor: "left", yref: "container", y: 0, yanchor: "bottom" }
-  for (const trace of data) if (trace.textfont) trace.textfont.size = 9
+  // Names of pictures reach above the first row, where they would be cut.
+  for (const trace of data) {
+    if (trace.mode === "text") Object.assign(trace, { cliponaxis: false, textfont: { size: 9 } })
+  }
 }
 
 for (const place of document.querySelectorAll(".figure")) {
   const { data, layout } = JSON.parse(place.querySelector("script").textContent)
   const width = place.clientWidth
   layout.margin = { l: 20, r: 20, t: 80, b: 50, ...layout.margin }
-  if (layout.width) fit(layout, width)
   if (width < NARROW_PX) fitPhone(layout, data)
+  if (layout.width) fit(layout, width)
   if (layout.title) fitTitle(layout, width)
   Plotly.newPlot(place, data, { ...layout, autosize: !layout.width }, { responsive: true, displayModeBar: false })
 }
