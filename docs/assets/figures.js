@@ -29,7 +29,9 @@ function fitTitle(layout, width) {
   const lines = wrapped(title.text, width - 40, size)
   title.font = { ...title.font, size }
   title.text = lines.join("<br>")
-  const more = Math.ceil(1.3 * size * (lines.length - 1))
+  // On a phone, a menu reaches to the left, below the subtitle.
+  const low = width < NARROW_PX && title.subtitle?.text && layout.updatemenus ? size : 0
+  const more = Math.ceil(1.3 * size * (lines.length - 1)) + low
   layout.margin.t += more
   if (layout.height) layout.height += more
   for (const menu of layout.updatemenus || []) {

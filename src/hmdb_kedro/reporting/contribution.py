@@ -110,7 +110,7 @@ def gain_figure(gains: pd.DataFrame, streams: Sequence[str]) -> go.Figure:
     style(figure, "", rows_height(len(names)), "whiskers: 95 %, from 8 sources on")
     class_axis(figure, names[::-1])
     figure.add_vline(x=0, line=_DASHED)
-    figure.update_xaxes(title="difference of accuracies", tickformat="+.0%")
+    figure.update_xaxes(title="gain of accuracy", tickformat="+.0%")
     figure.update_layout(showlegend=False)
     add_menu(figure, list(streams), layouts)
     return figure
