@@ -28,6 +28,8 @@ function fitTitle(layout, width) {
   const size = Math.min(title.font?.size || 17, width < NARROW_PX ? 15 : 18)
   const lines = wrapped(title.text, width - 40, size)
   title.font = { ...title.font, size }
+  // At the top, where no menu covers it.
+  Object.assign(title, { x: 0, y: 1, yref: "container", yanchor: "top", pad: { l: 20, t: 14 } })
   title.text = lines.join("<br>")
   // On a phone, a menu reaches to the left, below the subtitle.
   const low = width < NARROW_PX && title.subtitle?.text && layout.updatemenus ? size : 0

@@ -18,7 +18,7 @@ PARTITION_COLOURS = {
 }
 _PIXELS_A_ROW = 20
 _MARGINS_PX = 180
-_TITLE_PX, _TITLE_GAP_PX = 18, 14
+_TITLE_PX = 18
 # Title, maybe what stands below it, and a menu or a legend, one below the other.
 _HEAD_PX, _SUBTITLE_PX = 80, 20
 _LINES = "rgba(128, 128, 128, 0.25)"
@@ -31,15 +31,13 @@ def style(
     figure.update_layout(
         template="plotly_white",
         colorway=COLOURS,
-        # At the top, where no menu covers it; plotly breaks no line, so what is long is two.
+        # Plotly breaks no line, so what is long is two. No `y`: kedro-viz counts it from the plot.
         title={
             "text": title,
             "subtitle": {"text": subtitle, "font": {"size": 13}},
             "font": {"size": _TITLE_PX},
             "x": 0,
-            "y": 1,
-            "yanchor": "top",
-            "pad": {"l": 20, "t": _TITLE_GAP_PX},
+            "pad": {"l": 20},
         },
         font={"size": 13},
         legend={"title": None},
