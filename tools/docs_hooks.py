@@ -3,6 +3,7 @@
 None of them is kept in git: each is read off the code, the configuration or a finished run.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from mkdocs.structure.files import File, Files
 
 REPOSITORY = Path(__file__).parents[1]
 _API, _NOTEBOOKS = "API", "Notebooks"
+_MODULE_NAME = re.compile(r'(?:doc-module-name"|<h1 [^>]*)>[\w.]+')
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -50,6 +52,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put the published figures where a page asks for them."""
     return markdown.replace("{{ published }}", published.table())
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Let the names of modules break at their dots on a phone, not within a word."""
+    return _MODULE_NAME.sub(lambda name: name.group().replace(".", ".<wbr>"), html)
 
 
 def _fill(nav: Any, title: str, entries: list[Any]) -> None:

@@ -3,7 +3,7 @@ const NARROW_PX = 600
 
 // Lines of a title: plotly breaks none, and what is too long would be cut.
 function wrapped(text, width, size) {
-  const most = Math.floor(width / (0.55 * size))
+  const most = Math.floor(width / (0.6 * size))
   const lines = [""]
   const parts = new RegExp(`.{1,${most}}`, "g")
   for (const word of (text || "").split(" ").flatMap((whole) => whole.match(parts) || [])) {
@@ -28,8 +28,9 @@ function fitTitle(layout, width) {
   const size = Math.min(title.font?.size || 17, width < NARROW_PX ? 15 : 18)
   const lines = wrapped(title.text, width - 40, size)
   title.font = { ...title.font, size }
-  // At the top, where no menu covers it.
-  Object.assign(title, { x: 0, y: 1, yref: "container", yanchor: "top", pad: { l: 20, t: 14 } })
+  // At the top, where no menu covers it; plotly centres lines about where one would stand.
+  const pad = { l: 20, t: 14 + Math.ceil(0.65 * size * (lines.length - 1)) }
+  Object.assign(title, { x: 0, y: 1, yref: "container", yanchor: "top", pad })
   title.text = lines.join("<br>")
   // On a phone, a menu reaches to the left, below the subtitle.
   const low = width < NARROW_PX && title.subtitle?.text && layout.updatemenus ? size : 0
