@@ -32,9 +32,7 @@ function fitTitle(layout, width) {
   const pad = { l: 20, t: 14 + Math.ceil(0.65 * size * (lines.length - 1)) }
   Object.assign(title, { x: 0, y: 1, yref: "container", yanchor: "top", pad })
   title.text = lines.join("<br>")
-  // On a phone, a menu reaches to the left, below the subtitle.
-  const low = width < NARROW_PX && title.subtitle?.text && layout.updatemenus ? size : 0
-  const more = Math.ceil(1.3 * size * (lines.length - 1)) + low
+  const more = Math.ceil(1.3 * size * (lines.length - 1))
   layout.margin.t += more
   if (layout.height) layout.height += more
   for (const menu of layout.updatemenus || []) {

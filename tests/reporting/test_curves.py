@@ -15,7 +15,7 @@ def test_each_figure_is_drawn_over_epochs_counted_from_one():
     assert drawn["training", "x"] == ([1, 2, 3], [2.0, 1.0, 0.5])
     assert drawn["validation", "x2"] == ([1, 2, 3], [0.3, 0.5, 0.4])
     assert {shape.x0 for shape in figure.layout.shapes} == {2}
-    assert "epoch 2 stand" in figure.layout.title.subtitle.text
+    assert "epoch 2 stand" in figure.layout.title.text
 
 
 def test_without_validation_there_is_one_line_a_figure():
@@ -26,9 +26,6 @@ def test_without_validation_there_is_one_line_a_figure():
 
 def test_two_phases_are_told_and_a_skipped_one_is_not():
     history = {"epochs": EPOCHS, "chosen_epoch": 2}
-    told = plot_curves(history | {"phases": {"head": 2, "tune": 1}}).layout.title.subtitle.text
+    told = plot_curves(history | {"phases": {"head": 2, "tune": 1}}).layout.title.text
     assert told.endswith("(2 of head, then 1 of tune)")
-    assert (
-        "("
-        not in plot_curves(history | {"phases": {"head": 0, "tune": 3}}).layout.title.subtitle.text
-    )
+    assert "(" not in plot_curves(history | {"phases": {"head": 0, "tune": 3}}).layout.title.text

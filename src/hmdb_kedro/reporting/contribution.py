@@ -107,10 +107,11 @@ def gain_figure(gains: pd.DataFrame, streams: Sequence[str]) -> go.Figure:
             )
         )
         layouts[stream] = {"title.text": f"Gain of the fusion over {stream}"}
-    style(figure, "", rows_height(len(names)), "whiskers: 95 %, from 8 sources on")
+    style(figure, "", rows_height(len(names)))
     class_axis(figure, names[::-1])
     figure.add_vline(x=0, line=_DASHED)
-    figure.update_xaxes(title="gain of accuracy", tickformat="+.0%")
+    title = "gain of accuracy<br>95 % from 8 sources on"
+    figure.update_xaxes(title=title, tickformat="+.0%")
     figure.update_layout(showlegend=False)
     add_menu(figure, list(streams), layouts)
     return figure
@@ -142,8 +143,9 @@ def reliability_figure(calibrations: Mapping[str, Mapping[str, Any]]) -> go.Figu
                 hovertemplate="sure %{x:.1%}<br>right %{y:.1%}<br>%{customdata} clips",
             )
         )
-    figure.update_xaxes(title="mean confidence of the bin", tickformat=".0%", range=[0, 1])
+    title = "mean confidence of the bin<br>ten bins of equal mass"
+    figure.update_xaxes(title=title, tickformat=".0%", range=[0, 1])
     figure.update_yaxes(title="share that is right", tickformat=".0%", range=[0, 1.02])
-    style(figure, "Reliability on test clips", height=640, subtitle="ten bins of equal mass")
+    style(figure, "Reliability on test clips", height=640)
     figure.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top"})
     return figure

@@ -35,7 +35,7 @@ def plot_curves(history: Mapping[str, Any]) -> go.Figure:
     figure.update_yaxes(rangemode="tozero", row=1, col=1)
     figure.update_yaxes(range=[0, 1.02], tickformat=".0%", row=1, col=2)
     figure.update_layout(hovermode="x unified")
-    return style(figure, "Epochs of training", 440, _stands(history))
+    return style(figure, f"Epochs of training: {_stands(history)}", 440)
 
 
 def _line(values: list[float | None], part: str, colour: str, in_legend: bool) -> go.Scatter:

@@ -28,13 +28,12 @@ def comparison_figure(table: pd.DataFrame, published: pd.DataFrame) -> go.Figure
     if len(published):
         figure.add_trace(_published_bars(published), row=1, col=2)
         figure.update_xaxes(title="published by others, not measured here", row=1, col=2)
-    figure.update_xaxes(title="measured", row=1, col=1)
+    figure.update_xaxes(title="measured<br>whiskers: 95 %, by source", row=1, col=1)
     figure.update_layout(barmode="group")
     figure.update_yaxes(tickformat=".0%", range=[0, 1.1])
     figure.update_yaxes(title="share of test clips", row=1, col=1)
-    subtitle = "whiskers: 95 %, by source"
-    style(figure, "Accuracy on test clips", height=540, subtitle=subtitle)
-    figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"})
+    style(figure, "Accuracy on test clips", height=540)
+    figure.update_layout(legend={"orientation": "h", "y": -0.2, "yanchor": "top"})
     return figure
 
 
@@ -51,14 +50,14 @@ def confusion_figure(
     models, names = list(confusions), [classes[position] for position in order]
     place = np.ix_(order, order)
     figure = go.Figure([_heatmap(confusions[model][place], names) for model in models])
-    subtitle = "classes that are confused stand together"
-    style(figure, _title(models[-1]), subtitle=subtitle)
+    style(figure, _title(models[-1]))
     size = max(520, _MARGINS_PX + _CELL_PX * len(classes))
     figure.update_layout(width=size + 80, height=size)
     layouts = {model: {"title.text": _title(model)} for model in models}
     add_menu(figure, models, layouts, active=len(models) - 1)
     font = {"size": 10}
-    figure.update_xaxes(title="predicted", tickangle=-90, dtick=1, tickfont=font)
+    predicted = "predicted<br>classes that are confused stand together"
+    figure.update_xaxes(title=predicted, tickangle=-90, dtick=1, tickfont=font)
     figure.update_yaxes(title="true", autorange="reversed", dtick=1, tickfont=font)
     return figure
 
@@ -92,9 +91,10 @@ def class_figure(accuracies: Mapping[str, pd.DataFrame]) -> go.Figure:
         }
     models = list(accuracies)
     n_rows = len(accuracies[models[-1]])
-    style(figure, "", rows_height(n_rows), "whiskers: 95 %, from 8 sources on")
+    style(figure, "", rows_height(n_rows))
     class_axis(figure, [])
-    figure.update_xaxes(title="share of the class's test clips", tickformat=".0%", range=[0, 1.02])
+    share = "share of the class's test clips<br>whiskers: 95 %, from 8 sources on"
+    figure.update_xaxes(title=share, tickformat=".0%", range=[0, 1.02])
     add_menu(figure, models, layouts, active=len(models) - 1)
     return figure
 

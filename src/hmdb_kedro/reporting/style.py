@@ -19,14 +19,12 @@ PARTITION_COLOURS = {
 _PIXELS_A_ROW = 20
 _MARGINS_PX = 180
 _TITLE_PX = 18
-# Title, maybe what stands below it, and a menu or a legend, one below the other.
-_HEAD_PX, _SUBTITLE_PX = 80, 20
+# Title, and a menu below it. kedro-viz leaves less: what is told beside stands at an axis.
+_HEAD_PX = 80
 _LINES = "rgba(128, 128, 128, 0.25)"
 
 
-def style(
-    figure: go.Figure, title: str, height: int | None = None, subtitle: str | None = None
-) -> go.Figure:
+def style(figure: go.Figure, title: str, height: int | None = None) -> go.Figure:
     """Give a figure its title and the common look: white, large enough to read."""
     figure.update_layout(
         template="plotly_white",
@@ -34,14 +32,13 @@ def style(
         # Plotly breaks no line, so what is long is two. No `y`: kedro-viz counts it from the plot.
         title={
             "text": title,
-            "subtitle": {"text": subtitle, "font": {"size": 13}},
             "font": {"size": _TITLE_PX},
             "x": 0,
             "pad": {"l": 20},
         },
         font={"size": 13},
         legend={"title": None},
-        margin={"l": 20, "r": 20, "t": _HEAD_PX + (_SUBTITLE_PX if subtitle else 0), "b": 50},
+        margin={"l": 20, "r": 20, "t": _HEAD_PX, "b": 50},
         height=height,
     )
     # kedro-viz turns the first pair of axes dark, and leaves the others as they are.
