@@ -110,7 +110,7 @@ def gain_figure(gains: pd.DataFrame, streams: Sequence[str]) -> go.Figure:
     style(figure, "", rows_height(len(names)))
     class_axis(figure, names[::-1])
     figure.add_vline(x=0, line=_DASHED)
-    title = "gain of accuracy<br>95 % from 8 sources on"
+    title = "gain of accuracy<br>whiskers: 95 %,<br>from 8 sources on"
     figure.update_xaxes(title=title, tickformat="+.0%")
     figure.update_layout(showlegend=False)
     add_menu(figure, list(streams), layouts)
