@@ -79,8 +79,9 @@ def upload(page, file):
 
 
 def uploads_in(folder):
-    """Return the files below a folder that are none of the page's own networks."""
-    return [p for p in folder.rglob("*") if p.is_file() and p.parent.name != "export"]
+    """Return the files below a folder that are none of the page's own: networks, locks."""
+    files = [p for p in folder.rglob("*") if p.is_file()]
+    return [p for p in files if p.parent.name != "export" and p.suffix != ".lock"]
 
 
 def test_an_upload_is_answered_played_and_forgotten(browser, address, test_clips, temporary):
