@@ -103,7 +103,7 @@ def test_a_stack_trains_from_the_flow_table(weights, tmp_path):
     params = PARAMS.model_copy(update={"weights": str(weights), "epochs": 1, "batch_size": 6})
     log, states = Epochs(), CheckpointFiles(tmp_path / "states")
     inputs = (clips, MemoryFlow(), Weights(tmp_path), params, 1, log, states)
-    trained, history = train_on_flow(*inputs)
+    trained, history, _ = train_on_flow(*inputs)
     assert np.isfinite(log[0][1]["loss"])
     assert trained.model.input_shape == (None, 5, 32, 32, 2)
     assert len(history["epochs"]) == 1
