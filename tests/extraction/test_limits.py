@@ -1,3 +1,7 @@
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -27,6 +31,23 @@ def test_what_comes_after_a_hang_is_done():
     with pytest.raises(UnreadableClipError):
         within(0.05, lambda: time.sleep(1))
     assert within(5, lambda: 42) == 42
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="stops a process as Ctrl-Z does")
+def test_a_run_that_was_stopped_longer_than_the_limit_goes_on_with_its_clip():
+    work = "print('begun', flush=True); [time.sleep(0.05) for _ in range(10)]; print('done')"
+    script = (
+        "import time; from hmdb_kedro.extraction.limits import within\n"
+        f"within(2, lambda: exec({work!r}))"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        os.kill(process.pid, signal.SIGSTOP)
+        time.sleep(2.2)
+        os.kill(process.pid, signal.SIGCONT)
+        assert process.stdout.read() == b"done\n"
+    assert process.returncode == 0
 
 
 def test_no_thread_outlives_the_one_it_worked_for():

@@ -3,7 +3,7 @@
 import threading
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -11,6 +11,8 @@ from hmdb_kedro.video.decode import UnreadableClipError
 
 Result = TypeVar("Result")
 Call = tuple["Future[Any]", Callable[[], Any]]
+
+_SLICES = 20
 
 
 def within(seconds: float, function: Callable[[], Result]) -> Result:
@@ -23,13 +25,17 @@ def within(seconds: float, function: Callable[[], Result]) -> Result:
         UnreadableClipError: It was not done in time.
     """
     outcome = _helper().call(function)
-    try:
-        return outcome.result(seconds)
-    except TimeoutError:
+    if not _is_done(outcome, seconds):
         del _own.helper
         raise UnreadableClipError(
             f"not done after {seconds:g} s (`clip_timeout_s`); the decoder may hang"
-        ) from None
+        )
+    return outcome.result()
+
+
+def _is_done(outcome: "Future[Any]", seconds: float) -> bool:
+    """Wait in slices: a run that was stopped (Ctrl-Z, a closed laptop) loses one, not the clip."""
+    return any(wait([outcome], seconds / _SLICES).done for _ in range(_SLICES))
 
 
 class _Helper:

@@ -134,14 +134,11 @@ def _class_summary(clips: pd.DataFrame) -> dict[str, Any]:
 
 def _quantiles(clips: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return the quantiles of each measure that any clip has."""
-    found: dict[str, dict[str, float]] = {}
-    for measure in MEASURES:
-        values = clips[measure].dropna().astype("float64")
-        if len(values):
-            found[measure] = {
-                name: round(float(values.quantile(share)), 4) for name, share in QUANTILES.items()
-            }
-    return found
+    known = clips[MEASURES].astype("float64").dropna(axis="columns", how="all")
+    table = known.quantile(list(QUANTILES.values())).round(4)
+    return {
+        measure: dict(zip(QUANTILES, table[measure].to_list(), strict=True)) for measure in known
+    }
 
 
 def _counts(values: pd.Series) -> dict[str, int]:
