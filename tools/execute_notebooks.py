@@ -1,4 +1,4 @@
-"""Execute the notebooks on the sample run, for the documentation: each once, as it stands."""
+"""Execute the notebooks on the sample run, for the documentation, where either is new."""
 
 import sys
 from pathlib import Path

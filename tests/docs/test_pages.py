@@ -174,6 +174,14 @@ class TestNotebooks:
         file.write_text(file.read_text(encoding="utf-8").replace("1 + 1", "2"), encoding="utf-8")
         assert "Without outputs" in self.page(repository)
 
+    def test_outputs_of_an_older_sample_run_are_not(self, repository):
+        runs = repository / "data" / "sample" / "08_reporting" / "split1" / "metrics.json"
+        (runs / "2026-01-01T00.00.00.000Z").mkdir(parents=True)
+        self.execute(repository, {"output_type": "stream", "text": "old"})
+        assert "Without outputs" not in self.page(repository)
+        (runs / "2026-01-02T00.00.00.000Z").mkdir()
+        assert "Without outputs" in self.page(repository)
+
     def test_plotlys_own_code_is_left_out(self, repository):
         data = {"text/html": "<script>/* plotly.js */</script>"}
         self.execute(repository, {"output_type": "display_data", "data": data})

@@ -1,6 +1,7 @@
 """The notebooks' pages: as they were last executed, or their cells alone.
 
-Executing them takes minutes, so that it is done once for each state of a notebook, and kept.
+Executing them takes minutes, so that it is done once for each state of a notebook and each sample
+run, and kept.
 """
 
 import hashlib
@@ -66,8 +67,9 @@ def has_sample_run(repository: Path) -> bool:
 
 
 def kept(file: Path, repository: Path) -> Path:
-    """Name the executed copy of a notebook as it stands."""
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    """Name the executed copy of a notebook as it stands, of the newest sample run."""
+    run = max((folder.name for folder in (repository / _SAMPLE_RUN).glob("*")), default="")
+    digest = hashlib.sha256(file.read_bytes() + run.encode()).hexdigest()[:16]
     return repository / _CACHE / f"{file.stem}-{digest}.ipynb"
 
 
