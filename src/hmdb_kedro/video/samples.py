@@ -186,9 +186,11 @@ class Sampler:
 
     def _steps(self, steps: Steps, choice: _Choice, out: np.ndarray | None) -> np.ndarray:
         once, places = np.unique(choice.indices, return_inverse=True)
-        stored, pixels = steps(choice.clip_id, once)
         if len(once) < len(places):  # a short clip: each field is decoded and viewed once
+            stored, pixels = steps(choice.clip_id, once)
             return view_steps(stored, pixels, choice.view, self.image_size)[places]
+        # In the order asked for, which need not rise: a window goes on from a short clip's start.
+        stored, pixels = steps(choice.clip_id, choice.indices)
         if out is not None and self.window == 1:
             out = out[None]
         return view_steps(stored, pixels, choice.view, self.image_size, out)
