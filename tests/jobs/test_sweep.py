@@ -3,6 +3,8 @@
 import mlflow
 import optuna
 import pytest
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
 from params import make
 
 from hmdb_kedro.errors import UserError
@@ -27,7 +29,7 @@ def bowl(params, log):
     epochs = [{"val_loss": distance + 1 / (epoch + 1)} for epoch in range(4)]
     for epoch, figures in enumerate(epochs):
         log.log(figures, epoch)
-    return {"epochs": epochs}
+    return {"epochs": epochs, "chosen_epoch": 4}
 
 
 def run(tmp_path, train=bowl, **changes):
@@ -58,6 +60,34 @@ def test_it_goes_on_where_it_was_stopped(tmp_path, store):
     study = run(tmp_path, trials=2)
     done = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
     assert len(done) == 5
+
+
+def test_a_trial_is_judged_at_the_epoch_that_is_kept(tmp_path, store):
+    losses = [{"val_loss": loss} for loss in (0.5, 0.25, 0.75)]
+    for chosen in (2, 3):
+        history = {"epochs": losses, "chosen_epoch": chosen}
+        study = run(tmp_path / str(chosen), train=lambda *_, h=history: h, trials=1)
+        assert study.best_value == losses[chosen - 1]["val_loss"]
+
+
+def test_a_trial_is_what_the_training_node_of_the_model_does_without_refitting():
+    from hmdb_kedro.training.wiring import train_node  # noqa: PLC0415 - imports Keras
+
+    def train(clip_index, flow, weights, params, seed, epoch_log, checkpoint):
+        assert (clip_index, flow, weights, seed) == ("index", "table", "folder", 7)
+        assert checkpoint is None
+        assert not params.refit
+        return "a model", {"epochs": epoch_log}, "scores"
+
+    data = {"clip_index": "index", "flow": "table", "pretrained_weights": "folder"}
+    shared = {"inputs": {*data, "epoch_log"}, "parameters": {"params:temporal", "params:seed"}}
+    node = train_node(train, "temporal", "flow")
+    (node,) = Pipeline([node], namespace="temporal", **shared).nodes
+    catalog = DataCatalog()
+    for name, value in (data | {"params:seed": 7}).items():
+        catalog[name] = value
+    trained = sweep.trainer(node, catalog, "temporal")
+    assert trained(make("temporal", refit=True), "log") == {"epochs": "log"}
 
 
 def test_without_validation_there_is_nothing_to_judge_by(tmp_path, store):

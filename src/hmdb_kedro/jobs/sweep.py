@@ -1,7 +1,8 @@
 """A small search over a model's recipe, by Optuna: learning rate, dropout and width.
 
-A trial trains as `kedro run` does and is judged by validation alone; nothing of it is kept but its
-figures. The study is a file: an interrupted search goes on, and a later one adds trials.
+A trial trains as `kedro run` does and is judged by validation alone, at the epoch that `kedro run`
+would keep; nothing of it is kept but its figures. The study is a file: an interrupted search goes
+on, and a later one adds trials.
 """
 
 import logging
@@ -60,15 +61,19 @@ class TrialLog:
 
 
 def trainer(node: Node, catalog: CatalogProtocol[Any, Any], model: str) -> Train:
-    """Return a model's training node as a function of its parameters; data are loaded once."""
+    """Return a model's training node as a function of its parameters; data are loaded once.
+
+    Nothing is trained once more on training and validation clips: no trial is judged by that.
+    """
     own = {f"params:{model}", "epoch_log", f"{model}.checkpoint"}
     data = {name: catalog.load(name) for name in node.inputs if name not in own}
 
     def train(params: TrainParams, log: TrialLog) -> Mapping[str, Any]:
+        params = params.model_copy(update={"refit": False})
         given = {**data, f"params:{model}": params, "epoch_log": log, f"{model}.checkpoint": None}
-        _, history = node.func(*(given[name] for name in node.inputs))
-        found: Mapping[str, Any] = history
-        return found
+        made = node.func(*(given[name] for name in node.inputs))
+        history: Mapping[str, Any] = dict(zip(node.outputs, made, strict=True))[f"{model}.history"]
+        return history
 
     return train
 
@@ -132,6 +137,6 @@ def _try(trial: optuna.Trial, train: Train, params: TrainParams, model: str) -> 
             history = pruned
     if isinstance(history, optuna.TrialPruned):
         raise history
-    loss = min(float(epoch["val_loss"]) for epoch in history["epochs"])
+    loss = float(history["epochs"][history["chosen_epoch"] - 1]["val_loss"])
     logger.info("Trial %d: validation loss %.4f  %s", trial.number, loss, trial.params)
     return loss
