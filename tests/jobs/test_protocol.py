@@ -193,6 +193,8 @@ class TestStored:
         save("spatial.history", "v1", run_key="key")
         assert stored.find("spatial", 1, 1) == Found()  # the model itself is not there
         save("spatial.model", "v1")
+        assert stored.find("spatial", 1, 1) == Found()  # it was killed before its last output
+        save("spatial.val_scores", "v1")
         assert stored.find("spatial", 1, 1) == Found(trained="v1")
         save("spatial.protocol", "v1", run_key="key")
         save("spatial.scores", "v0")

@@ -38,7 +38,7 @@ class Steps:
     """The nodes of a model, and what they store.
 
     Attributes:
-        train: Nodes that end with the model and its history.
+        train: Nodes that end with the model, its history and validation scores.
         score: Nodes that follow.
         results: Entries these store, without the model's name: protocol, scores, …
     """
@@ -293,9 +293,10 @@ class StoredRuns:
     def find(self, model: str, split: int, seed: int) -> Found:
         """Return what is stored of a model under its key."""
         key = self.run_key(model, split, seed)
+        trained = [f"{model}.{entry}" for entry in _TRAINED]
         results = [f"{model}.{entry}" for entry in self.work.models[model].results]
         return Found(
-            trained=self._whole(f"{model}.history", [f"{model}.model"], split, key),
+            trained=self._whole(f"{model}.history", trained, split, key),
             scored=self._whole(f"{model}.protocol", results, split, key),
         )
 
