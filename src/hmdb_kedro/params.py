@@ -161,8 +161,8 @@ class TrainParams(Params):
     dropout: float = Field(ge=0, lt=1, description="Share of features dropped before the head.")
     epochs: int = Field(ge=1, description="The most that are trained.")
     keep: Literal["best", "last"] = Field(
-        description="best: the epoch of lowest validation loss; last: the last one, for validation "
-        "parts of so few clips that their loss is chance."
+        description="best: the epoch of lowest validation loss; last: the last one, whatever "
+        "`patience` is, for validation parts of so few clips that their loss is chance."
     )
     samples_per_clip: int = Field(ge=1, description="Training samples a clip and epoch.")
     batch_size: int = Field(ge=1, description="Samples a training step.")

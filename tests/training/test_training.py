@@ -281,10 +281,11 @@ class TestFit:
         data = replace(training_set(), val=contrary)
         kept = {}
         for keep in ("best", "last"):
-            params = small_params(epochs=4, keep=keep)
+            params = small_params(epochs=4, keep=keep, patience=1)
             build = partial(build_cnn3d, params, num_classes=2, channels=2, seed=3)
             kept[keep] = fit(build, data, params, seed=3, epoch_log=Epochs())
         assert kept["best"].history["chosen_epoch"] < 4 == kept["last"].history["chosen_epoch"]
+        assert len(kept["best"].history["epochs"]) < 4 == len(kept["last"].history["epochs"])
         weights = [fitted.model.get_weights()[0] for fitted in kept.values()]
         assert not np.allclose(*weights)
 

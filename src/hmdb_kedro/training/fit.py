@@ -1,4 +1,4 @@
-"""Fit a model, watch it, and keep the epoch that validates best."""
+"""Fit a model, watch it, and keep the epoch that validates best, or the last."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -84,7 +84,7 @@ def fit(
     epoch_log: EpochLog,
     checkpoint: Checkpoint | None = None,
 ) -> Fitted:
-    """Train a model and return it at the epoch with the lowest validation loss.
+    """Train a model and return it at its chosen epoch: that of the lowest validation loss.
 
     Validation is the only judge: the test part is not seen here. Without a validation part, or with
     `keep: last`, the last epoch stands. With `refit` the model is trained once more on train + val

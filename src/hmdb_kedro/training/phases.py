@@ -54,9 +54,9 @@ def fit_in_phases(
 ) -> Fitted:
     """Train the head on cached features, then the network from `tune_from` on.
 
-    Validation chooses the epoch of both phases together: where phase 2 never gets below the
-    validation loss that phase 1 ended with, phase 1's model stands. Without a phase 1 (a backbone
-    that knows nothing, or `head_epochs: 0`) this is `fit`.
+    Each phase ends at its chosen epoch. Where phase 2 does not end below the validation loss that
+    phase 1 ended with, phase 1's model stands, whichever epochs are kept. Without a phase 1 (a
+    backbone that knows nothing, or `head_epochs: 0`) this is `fit`.
 
     Args:
         build: Makes the whole network with its initial weights.
@@ -139,11 +139,11 @@ def _build_with_head(build: Build, head: keras.Model) -> keras.Model:
 def _improves(histories: dict[str, History]) -> bool:
     if "tune" not in histories:
         return False
-    before, after = (_best_loss(histories[name]) for name in ("head", "tune"))
+    before, after = (_chosen_loss(histories[name]) for name in ("head", "tune"))
     return before is None or after is None or after < before
 
 
-def _best_loss(history: History) -> float | None:
+def _chosen_loss(history: History) -> float | None:
     loss: float | None = history["epochs"][history["chosen_epoch"] - 1].get("val_loss")
     return loss
 

@@ -107,7 +107,7 @@ class Divergence(keras.callbacks.Callback):
 
 
 class Keeper(keras.callbacks.Callback):
-    """Log each epoch, keep the best weights and the state, stop early."""
+    """Log each epoch, keep the state and the weights that may stand, stop early."""
 
     def __init__(
         self,
@@ -123,7 +123,9 @@ class Keeper(keras.callbacks.Callback):
         """
         super().__init__()
         self._progress, self._epochs = progress, params.epochs
-        self._patience, self._seed = params.patience, seed
+        self._keeps_best, self._seed = params.keep == "best", seed
+        # Where the last epoch stands, validation does not say which one is the last.
+        self._patience = params.patience if self._keeps_best else None
         self._log, self._checkpoint = epoch_log.log, checkpoint
         if progress.run_id != epoch_log.run_id:
             for epoch, figures in enumerate(progress.epochs):
@@ -154,7 +156,8 @@ class Keeper(keras.callbacks.Callback):
         self._progress.epochs.append(figures)
         self._progress.seconds += time.perf_counter() - self._begun
         self._log(figures, epoch)
-        if "val_loss" in figures and best_epoch(self._progress.epochs) == self.n_done:
+        is_best = "val_loss" in figures and best_epoch(self._progress.epochs) == self.n_done
+        if self._keeps_best and is_best:
             self._progress.best = self.model.get_weights()
         save_state(self._checkpoint, self.model, self._progress)
         self.model.stop_training = self.is_finished
