@@ -37,6 +37,15 @@ def test_an_upload_is_gone_where_reading_fails(uploads):
     assert list(uploads.folder.iterdir()) == []
 
 
+def test_two_visitors_with_the_same_clip_both_get_to_read_it(uploads):
+    given = arrived(uploads)
+    with uploads.taken(given) as (_, file):
+        with uploads.taken(given):
+            pass
+        assert file.read_bytes() == b"a clip"
+    assert list(uploads.folder.iterdir()) == []
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", "../secret", None, ""])
 def test_a_path_elsewhere_is_not_read(uploads, path):
     secret = uploads.folder.parent / "secret"
@@ -64,6 +73,14 @@ def test_what_was_cut_or_nobody_takes_is_swept_away(uploads):
     aged(waiting, 3600)
     uploads.sweep()
     assert [file.name for file in uploads.folder.iterdir()] == ["coming"]
+
+
+def test_what_waits_long_for_its_turn_is_not_swept_away(uploads):
+    with uploads.taken(arrived(uploads)) as (_, file):
+        aged(file, 3600)
+        uploads.sweep()
+        assert file.read_bytes() == b"a clip"
+    assert list(uploads.folder.iterdir()) == []
 
 
 def test_the_folder_is_private_and_goes_with_the_page():

@@ -42,7 +42,7 @@ def test_what_is_no_video_is_unreadable_with_a_reason(tmp_path, content, reason)
 def test_frames_that_nobody_asks_for_are_counted_alone(clip):
     expected = [frame.copy() for frame in read_frames(clip)]
     with Capture(clip) as capture:
-        assert capture.expected() == len(expected)
+        assert capture.expected(capture.fps) == len(expected)
         found = [None if f is None else f.copy() for f in capture.frames_of({0, 3})]
     assert [number for number, frame in enumerate(found) if frame is not None] == [0, 3]
     assert len(found) == len(expected)
@@ -75,7 +75,7 @@ def test_real_clips_decode_to_the_last_frame(real_clips):
     assert len(counts) == 6
     for clip in clips:
         with Capture(clip) as capture:
-            assert capture.expected() == counts[clip.name] == capture.announced - 1
+            assert capture.expected(capture.fps) == counts[clip.name] == capture.announced - 1
     # Its container announces 409.
     assert counts["April_09_brush_hair_u_nm_np1_ba_goo_0.avi"] == 408
 

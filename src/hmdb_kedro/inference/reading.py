@@ -123,7 +123,7 @@ def hold_video(
         settings: How the streams' pictures are made.
         limits: What is refused.
         asked: Which pictures will be looked at; by default any of them may be.
-        beside: Computes flow while later frames are still decoded.
+        beside: Computes flow and encodes frames while later ones are still decoded.
 
     Raises:
         UnreadableClipError: It is no video, damaged, too short, or beyond a limit.
@@ -194,7 +194,7 @@ def _plan(
         return None
     kept: dict[Settings, set[int]] = {}
     likely: Mapping[Settings, set[int]] = {}
-    expected = capture.expected()
+    expected = capture.expected(fps)
     for n_frames in range(capture.announced - _MISSING, capture.announced + 1):
         found = asked(n_frames, fps)
         if found is None:

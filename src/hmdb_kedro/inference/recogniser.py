@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -261,6 +261,15 @@ class Recogniser:
         return self._fused(alone)
 
 
-def _beside() -> AbstractContextManager[Executor | None]:
-    """Return a second thread, where there is more than one core for an answer."""
-    return ThreadPoolExecutor(1) if cv2.getNumThreads() > 1 else nullcontext()
+@contextmanager
+def _beside() -> Iterator[Executor | None]:
+    """Lend a second thread, where there is more than one core for an answer."""
+    if cv2.getNumThreads() == 1:
+        yield None
+        return
+    beside = ThreadPoolExecutor(1)
+    try:
+        yield beside
+    finally:
+        # What was begun of a video that is refused, nobody will take.
+        beside.shutdown(cancel_futures=True)

@@ -150,8 +150,7 @@ def exported_of(
         stream: catalog.load(f"{stream}.onnx", version=(versions or {}).get(stream))
         for stream in fusion["streams"]
     }
-    known = {name: model.classes for name, model in found.items()}
-    check_classes(fusion, known, _command("fusion_eval", env))
+    _check_classes(fusion, found, env)
     streams = {name: (model.path, model.preprocessing) for name, model in found.items()}
     return Exported(streams, fusion)
 
@@ -162,7 +161,16 @@ def _trained(
     """Return the fusion and its Keras models."""
     fusion = _fusion(catalog, env)
     _require(catalog, [f"{stream}.model" for stream in fusion["streams"]], env)
-    return fusion, {stream: catalog.load(f"{stream}.model") for stream in fusion["streams"]}
+    models = {stream: catalog.load(f"{stream}.model") for stream in fusion["streams"]}
+    _check_classes(fusion, models, env)
+    return fusion, models
+
+
+def _check_classes(
+    fusion: Mapping[str, Any], models: Mapping[str, TrainedModel | OnnxFile], env: str | None
+) -> None:
+    known = {name: model.classes for name, model in models.items()}
+    check_classes(fusion, known, _command("fusion_eval", env))
 
 
 def _fusion(catalog: CatalogProtocol[Any, Any], env: str | None) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class Turns:
             UserError: Too many wait already; nobody is kept for that.
         """
         if not self._places.acquire(blocking=False):
-            raise UserError("too many clips wait to be answered; drop it again in a minute")
+            raise UserError("too many clips wait to be answered; try again in a minute")
         try:
             with self._turn:
                 yield

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from hmdb_kedro.page.folders import own_folder
 MOST_BYTES = 100 * 2**20
 # Gradio moves what has arrived to a folder each; what lies beside these is on its way, or was cut.
 _CUT_S = 30.0
-# What has arrived waits for its turn, unless its visitor left.
+# What has arrived is taken at once, unless its visitor left.
 _FORGOTTEN_S = 300.0
 _SWEEP_S = 10.0
 # Gradio reads the first one when its server is made, workers the second one when they start: what
@@ -32,10 +33,13 @@ class Uploads:
     def __init__(self, folder: Path):
         """Take an empty folder."""
         self.folder = folder.resolve()
+        # Gradio gives uploads of the same content the same place.
+        self._lent: Counter[Path] = Counter()
+        self._counting = threading.Lock()
 
     @contextmanager
     def taken(self, given: Any) -> Iterator[tuple[str, Path]]:
-        """Lend an upload's name and file, which is removed at the end.
+        """Lend an upload's name and file, which is removed when nobody has it any more.
 
         Args:
             given: What Gradio hands on of an upload: a mapping with `path` and `orig_name`.
@@ -46,10 +50,16 @@ class Uploads:
         file = Path(str((given or {}).get("path"))).resolve()
         if not file.is_relative_to(self.folder) or not file.is_file():
             raise UserError("it did not arrive; drop it again")
+        with self._counting:
+            self._lent[file] += 1
         try:
             yield Path(str(given.get("orig_name") or file.name)).name, file
         finally:
-            self._remove(file)
+            with self._counting:
+                self._lent -= Counter([file])
+                is_last = file not in self._lent
+            if is_last:
+                self._remove(file)
 
     def sweep(self) -> None:
         """Remove what was cut on its way, and what nobody took."""
@@ -57,7 +67,8 @@ class Uploads:
         for file in sorted(self.folder.rglob("*"), reverse=True):
             most = _CUT_S if file.parent == self.folder else _FORGOTTEN_S
             with suppress(OSError):  # another visitor's request removes its own
-                if file.is_file() and now - file.stat().st_mtime > most:
+                is_old = file.is_file() and now - file.stat().st_mtime > most
+                if is_old and file not in self._lent:
                     self._remove(file)
 
     def _remove(self, file: Path) -> None:

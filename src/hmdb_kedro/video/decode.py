@@ -166,14 +166,17 @@ class Capture:
                 return
             yield frame
 
-    def expected(self) -> int:
+    def expected(self, fps: float) -> int:
         """Return how many frames will probably decode, before `frames_of` yields the first.
 
         Of a clip with frames out of order, a container announces as many too many as its first
         frame is late, less one: so it was with each of 197 clips of five sets.
+
+        Args:
+            fps: Frames a second: `self.fps`, or what stands for it where the file does not say.
         """
         self._is_grabbed = self._grab()
-        late = round(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 * self.fps)
+        late = round(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 * fps)
         return max(0, self.announced - max(0, late - 1))
 
     def _grab(self) -> bool:

@@ -35,7 +35,8 @@ class Plan:
     Attributes:
         kept: The pictures that may be taken, by their settings; where one is not named, all.
         likely: Those that will be taken if the clip is as long as is thought.
-        beside: Computes flow of these while later frames are decoded; None where nothing does.
+        beside: Computes flow and encodes frames of these while later ones are decoded; None where
+            nothing does.
     """
 
     kept: Mapping[Settings, set[int]] = field(default_factory=dict)
@@ -84,7 +85,7 @@ class LiveFrames:
             frame: uint8 (H, W, 3), BGR; free to change afterwards. None where it is not taken.
 
         Raises:
-            UnreadableClipError: It has another size than those before, or they are too many.
+            UnreadableClipError: They are too many.
         """
         self._n_seen += 1
         if (self._n_seen - 1) % self._settings.stride:
@@ -188,7 +189,10 @@ class LiveFlow:
     """The flow of one clip, for which any clip_id stands; a field is computed when it is taken."""
 
     def __init__(self, greys: Sequence[np.ndarray], settings: FlowSettings):
-        """Take the clip's small grey pictures; more may come, until they are brightened."""
+        """Take the clip's small grey pictures, as they are to be seen.
+
+        More may come, and they may be brightened here once all are there: see `brighten`.
+        """
         self._greys, self._settings = greys, settings
         self._begun = _Begun[np.ndarray]()
 
