@@ -8,6 +8,7 @@ import pandas as pd
 
 from hmdb_kedro.evaluation.clusters import Clusters
 from hmdb_kedro.evaluation.intervals import Interval, mean_intervals, share_intervals
+from hmdb_kedro.params import FUSED
 
 # What HMDB51's file names say of a clip, as `clip_index` has it.
 FIELDS = ("camera_motion", "visible_body", "num_people", "viewpoint", "quality")
@@ -66,7 +67,7 @@ def gains_by_group(
         "value": [value for _, value in found],
     }
     columns |= {"n_clips": among.sum(axis=0), "n_sources": (clusters.sums(among) > 0).sum(axis=0)}
-    for name, hits in {"two_stream": fused, **streams}.items():
+    for name, hits in {FUSED: fused, **streams}.items():
         columns[name] = hits @ among / among.sum(axis=0)
     for name, hits in streams.items():
         values = np.repeat((fused - hits)[:, None], len(found), axis=1)

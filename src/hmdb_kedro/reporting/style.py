@@ -29,7 +29,7 @@ def style(figure: go.Figure, title: str, height: int | None = None) -> go.Figure
     figure.update_layout(
         template="plotly_white",
         colorway=COLOURS,
-        # Plotly breaks no line, so what is long is two. No `y`: kedro-viz counts it from the plot.
+        # No `y`: kedro-viz counts it from the plot.
         title={
             "text": title,
             "font": {"size": _TITLE_PX},
