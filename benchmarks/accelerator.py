@@ -1,7 +1,6 @@
 """Training on a GPU: samples a second, and how long the device waits for its input."""
 
 import dataclasses
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ import pandas as pd
 from joblib import cpu_count
 
 from benchmarks.measure import Benchmark, Measurement
+from benchmarks.training import EpochEnds, model_params, some_tables
 
 N_CLASSES = 51
 EPOCHS = 4
@@ -24,7 +24,6 @@ def accelerator(folder: Path) -> Iterator[Measurement]:
     """Train both streams of conf/base on the first GPU; without one, say so and measure nothing."""
     import keras  # noqa: PLC0415
 
-    from benchmarks.training import model_params, some_tables  # noqa: PLC0415 - imports this one
     from hmdb_kedro.training.devices import list_devices  # noqa: PLC0415
 
     if not list_devices("gpu"):
@@ -107,19 +106,6 @@ class _Ready:
 
     def __call__(self, *_: Any) -> np.ndarray:
         return self.sample
-
-
-class EpochEnds:
-    """An epoch log that keeps when each epoch ended."""
-
-    run_id: str | None = None
-
-    def __init__(self) -> None:
-        self.ends: list[float] = []
-
-    def log(self, metrics: Any, epoch: int) -> None:
-        """Note the time."""
-        self.ends.append(time.perf_counter())
 
 
 BENCHMARKS: dict[str, Benchmark] = {"accelerator": accelerator}

@@ -12,17 +12,10 @@ from recognising import FUSION
 
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.inference import Recogniser
-from hmdb_kedro.serving.saving import REQUIREMENTS, log_scoring_model, save_scoring_model
+from hmdb_kedro.serving.saving import REQUIREMENTS, log_scoring_model
 
 # MLflow takes seconds to import.
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("saved")
-    save_scoring_model(tiny_networks(folder), folder / "model")
-    return folder / "model"
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 from clips import moving_clip, write_clip
-from exporting import tiny_networks
 
 pytestmark = pytest.mark.extended
 N_CLIENTS = 100
@@ -55,23 +54,14 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    from hmdb_kedro.serving.saving import save_scoring_model  # noqa: PLC0415 - imports MLflow
-
-    folder = tmp_path_factory.mktemp("model")
-    save_scoring_model(tiny_networks(folder), folder / "model")
-    return folder / "model"
-
-
-@pytest.fixture(scope="module")
-def server(model, tmp_path_factory):
+def server(saved, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     (folder / "temporary").mkdir()
     write_clip(folder / "videos" / "wave.avi", moving_clip(3, 0, n_frames=12))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = ["-m", "mlflow", "models", "serve", "-m", str(model), "--env-manager", "local"]
+    command = ["-m", "mlflow", "models", "serve", "-m", str(saved), "--env-manager", "local"]
     log = (folder / "server.log").open("wb")
     process = subprocess.Popen(
         [sys.executable, *command, "-h", "127.0.0.1", "-p", str(port)],
@@ -178,10 +168,10 @@ def test_a_hundred_clients_at_once_are_answered_and_nothing_stays(server):
     assert not list(server.temporary.iterdir())
 
 
-def test_mlflow_predicts_from_a_file(model, server, tmp_path):
+def test_mlflow_predicts_from_a_file(saved, server, tmp_path):
     given = tmp_path / "given.json"
     given.write_text(json.dumps({"dataframe_records": [{"video": "wave.avi"}]}))
-    command = ["-m", "mlflow", "models", "predict", "-m", str(model), "-i", str(given)]
+    command = ["-m", "mlflow", "models", "predict", "-m", str(saved), "-i", str(given)]
     environment = _environment(server.videos.parent)
     environment["MLFLOW_PYFUNC_INFERENCE_CONFIG"] = environment.pop("SERVING_MODEL_CONFIG")
     done = subprocess.run(
