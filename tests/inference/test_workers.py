@@ -80,13 +80,13 @@ def test_what_ends_its_worker_fails_alone(workers, video, task, reason):
 
 
 def test_what_hangs_is_given_up_after_the_time_limit(folder, video):
-    with Workers(folder, Limits(max_seconds=1), n_workers=1) as workers:
+    with Workers(folder, Limits(max_seconds=3), n_workers=1) as workers:
         workers.predict(video)
         (before,) = pids(workers)
         start = time.monotonic()
-        with pytest.raises(UnreadableClipError, match="not answered after 1 s"):
+        with pytest.raises(UnreadableClipError, match="not answered after 3 s"):
             workers.run(misbehaving.hang, video)
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 15
         assert not Path(f"/proc/{before}").exists()
         assert workers.predict(video).label == "bright_right"
 
