@@ -8,6 +8,7 @@ import hashlib
 import html
 import json
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,9 +91,14 @@ def execute(file: Path, *, first: str | None = None, allow_errors: bool = False)
         position = next(k for k, cell in enumerate(notebook.cells) if cell.cell_type == "code")
         notebook.cells.insert(position + 1, nbformat.v4.new_code_cell(first))
     where = {"metadata": {"path": str(file.parent)}}
-    NotebookClient(
+    client = NotebookClient(
         notebook, timeout=_CELL_TIMEOUT_S, allow_errors=allow_errors, resources=where
-    ).execute()
+    )
+    kernel = client.create_kernel_manager()
+    with tempfile.TemporaryDirectory() as folder:
+        # Through files, which are their owner's alone: of ports, open to all, a kernel warns.
+        kernel.transport, kernel.ip = "ipc", f"{folder}/socket"
+        client.execute()
     return notebook
 
 
