@@ -142,7 +142,8 @@ def _heatmap(counts: np.ndarray, classes: Sequence[str]) -> go.Heatmap:
         colorscale="Blues",
         xgap=1,
         ygap=1,
-        colorbar={"title": "share of<br>true class", "tickformat": ".0%"},
+        # The empty line keeps the title off the topmost number.
+        colorbar={"title": "share of<br>true class<br> ", "tickformat": ".0%"},
         hovertemplate=(
             "true %{y}<br>predicted %{x}<br>%{z:.1%} (%{customdata} clips)<extra></extra>"
         ),
