@@ -143,7 +143,7 @@ def _heatmap(counts: np.ndarray, classes: Sequence[str]) -> go.Heatmap:
         xgap=1,
         ygap=1,
         # The empty line keeps the title off the topmost number.
-        colorbar={"title": "share of<br>true class<br> ", "tickformat": ".0%"},
+        colorbar={"title": "share of<br>true class<br>&nbsp;", "tickformat": ".0%"},
         hovertemplate=(
             "true %{y}<br>predicted %{x}<br>%{z:.1%} (%{customdata} clips)<extra></extra>"
         ),
