@@ -31,6 +31,7 @@ def test_the_base_configuration_is_valid():
         ("data_prep.source_pattern", "(", "regular expression"),
         ("data_prep.source_pattern", "abc", "(?P<source>"),
         ("cnn3d_v1.filters", [8], "at least 2 items"),
+        ("cnn3d_v1.dense_units", 0, "at least 1"),
         ("two_stream.rule", "max", "'log_average', 'average', 'weighted' or 'svm'"),
         ("two_stream.streams", ["spatial"], "at least 2 items"),
         ("two_stream.streams", ["spatial", "spatial"], "each stream once"),
@@ -53,6 +54,24 @@ def test_a_wrong_value_is_named_with_what_was_received_and_what_is_allowed(key, 
 def test_an_unknown_key_is_named_with_the_known_ones(key, value, branch):
     with pytest.raises(UserError, match=f"Parameter `{key}` is unknown. Known {branch}: "):
         check_parameters(changed(key, value))
+
+
+def test_values_that_do_not_go_together_are_told():
+    small = base_values()
+    small["temporal"] |= {"architecture": "resnet50", "image_size": 24}
+    with pytest.raises(UserError, match=r"`temporal\.architecture`: .*at least 32, not 24"):
+        check_parameters(small)
+    idle = base_values()
+    idle["spatial"] |= {"weights": "none", "tune_from": "none"}
+    with pytest.raises(UserError, match=r"`spatial\.tune_from`: .*nothing to train"):
+        check_parameters(idle)
+
+
+def test_a_wrong_value_is_told_where_another_depends_on_it():
+    values = base_values()
+    values["spatial"] |= {"head_epochs": -1, "tune_from": "none"}
+    with pytest.raises(UserError, match=r"`spatial\.head_epochs`: .*Received: -1"):
+        check_parameters(values)
 
 
 def test_a_missing_key_is_named():

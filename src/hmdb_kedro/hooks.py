@@ -56,7 +56,7 @@ class EarlyChecks:
         for model in models:
             params = getattr(self._params, str(model))
             if params.init_from is not None:
-                weights.find_model(params.init_from)
+                trial.try_start(params, weights.earlier_model(params.init_from))
             elif model == "spatial":
                 trial.try_spatial(params, weights.find(params))
             elif params.architecture == "resnet50":

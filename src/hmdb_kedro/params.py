@@ -22,6 +22,8 @@ DisPreset = Literal["ultrafast", "fast", "medium"]
 FusionRuleName = Literal["log_average", "average", "weighted", "svm"]
 KnownSet = Literal["hmdb51"]
 MODELS: tuple[str, ...] = get_args(ModelName)
+# Five halvings must leave something.
+_LEAST_OF_RESNET_PX = 32
 # What combines them; named like a model wherever scores, runs and figures are.
 FUSED = "two_stream"
 
@@ -216,8 +218,10 @@ class SpatialParams(TrainParams):
     @field_validator("tune_from")
     @classmethod
     def _trains_something(cls, stage: str | None, info: ValidationInfo) -> str | None:
-        others = SpatialParams.model_construct(**info.data)
-        if stage == "none" and not others.trains_head:
+        needed = {"backbone", "weights", "head_epochs", "init_from"}
+        if stage != "none" or not needed.issubset(info.data):  # one of them is told already
+            return stage
+        if not SpatialParams.model_construct(**info.data).trains_head:
             raise ValueError(
                 "`none` leaves nothing to train without a phase 1: give head_epochs >= 1 and "
                 "pretrained weights, or a stage"
@@ -256,6 +260,13 @@ class StackParams(TrainParams):
         description="Half of the training samples run backwards: changes classes like sit, stand."
     )
 
+    @field_validator("dense_units")
+    @classmethod
+    def _plain_has_a_head(cls, units: int, info: ValidationInfo) -> int:
+        if info.data.get("architecture") == "plain" and units < 1:
+            raise ValueError("must be at least 1 with `architecture: plain`, whose head it is")
+        return units
+
 
 class Cnn3dParams(StackParams):
     """A 3D CNN on stacked RGB frames."""
@@ -280,6 +291,16 @@ class TemporalParams(StackParams):
     bn_momentum: Fraction = Field(description="Read by resnet50: momentum of its moving averages.")
     remove_median: bool = Field(description="Subtract each field's median (camera motion).")
     magnitude: Literal["linear", "sqrt"] = Field(description="sqrt compresses long vectors.")
+
+    @field_validator("architecture")
+    @classmethod
+    def _resnet_can_shrink(cls, architecture: str, info: ValidationInfo) -> str:
+        size = info.data.get("image_size", _LEAST_OF_RESNET_PX)
+        if architecture == "resnet50" and size < _LEAST_OF_RESNET_PX:
+            raise ValueError(
+                f"`resnet50` needs an `image_size` of at least {_LEAST_OF_RESNET_PX}, not {size}"
+            )
+        return architecture
 
 
 class TwoStreamParams(Params):

@@ -77,7 +77,8 @@ def test_an_absent_earlier_model_stops_a_run_before_its_first_node(tmp_path, mod
     with pytest.raises(UserError, match=r"has no earlier\.json beside it"):
         checks.before_pipeline_run(training_of(model), catalog_of(tmp_path))
     (tmp_path / "earlier.json").touch()
-    checks.before_pipeline_run(training_of(model), catalog_of(tmp_path))
+    with pytest.raises(UserError, match=r"`init_from`: .*earlier\.keras is no model"):
+        checks.before_pipeline_run(training_of(model), catalog_of(tmp_path))
 
 
 def test_a_versioned_entry_stands_for_its_newest_version(tmp_path):

@@ -15,7 +15,7 @@ def test_a_search_trains_the_model_and_shows_its_trials(sample_run, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "learning_rate" in done.stdout
-    study = sample_run.root / "08_reporting" / "split1" / "sweep_temporal.db"
+    (study,) = (sample_run.root / "08_reporting" / "split1").glob("sweep_temporal_*.db")
     with sqlite3.connect(study) as store:
         states = store.execute("select state from trials").fetchall()
     study.unlink()

@@ -60,6 +60,18 @@ def test_it_goes_on_where_it_was_stopped(tmp_path, store):
     study = run(tmp_path, trials=2)
     done = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
     assert len(done) == 5
+    assert len({trial.params["learning_rate"] for trial in done}) == 5  # nothing is tried twice
+
+
+def test_the_configured_recipe_is_tried_even_where_the_first_trial_was_stopped(tmp_path, store):
+    def stopped(params, log):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, train=stopped, trials=1)
+    study = run(tmp_path, trials=1)
+    assert study.trials[-1].params == {"learning_rate": 1e-3, "dropout": 0.6, "width": 1.0}
+    assert study.trials[-1].state == optuna.trial.TrialState.COMPLETE
 
 
 def test_a_trial_is_judged_at_the_epoch_that_is_kept(tmp_path, store):

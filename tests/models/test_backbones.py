@@ -71,6 +71,20 @@ def test_random_weights_are_drawn_from_the_seed(saved):
     assert not np.array_equal(drawn(1), drawn(2))
 
 
+def test_random_weights_keep_nothing_of_what_was_learned(saved, tmp_path):
+    network = keras.saving.load_model(saved)
+    network.set_weights([weights + 0.5 for weights in network.get_weights()])
+    other = str(tmp_path / "other.keras")
+    network.save(other)
+    drawn = [
+        build_frozen(
+            make("spatial", backbone=file, weights="random", image_size=32), weights=None, seed=1
+        ).predict_on_batch(frames())
+        for file in (saved, other)
+    ]
+    assert np.array_equal(*drawn)
+
+
 @pytest.mark.parametrize(
     ("tune_from", "batch_norm", "learning"),
     [

@@ -24,6 +24,7 @@ two = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(cpu, two)
 
 from pathlib import Path
+import numpy as np
 from learning import small_params, train
 from hmdb_kedro.artefacts import TrainedModel
 from hmdb_kedro.datasets import KerasModel
@@ -38,6 +39,9 @@ model, both = train(params, checkpoint=states)
 assert type(model.distribute_strategy).__name__ == "MirroredStrategy"
 again, resumed = train(params, checkpoint=states)
 assert resumed["epochs"] == both["epochs"]
+# Of eight samples, seven to a batch leave one for two devices.
+few, _ = train(small_params(devices="all", architecture="compact", batch_size=7, epochs=2))
+assert all(np.isfinite(weights).all() for weights in few.get_weights())
 KerasModel(filepath=sys.argv[1] + "/model.keras").save(TrainedModel(model, ("a", "b"), {}))
 print("LOSSES", one["epochs"][-1]["loss"], both["epochs"][-1]["loss"])
 """

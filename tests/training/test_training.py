@@ -10,7 +10,12 @@ from params import make
 
 from hmdb_kedro.training.batches import ClipBatches, TrainingBatches
 from hmdb_kedro.training.optimization import rate_at
-from hmdb_kedro.video.augmentation import Augmentation, fixed_views
+from hmdb_kedro.video.augmentation import (
+    Augmentation,
+    fixed_views,
+    reverse_flow,
+    square_rooted,
+)
 from hmdb_kedro.video.samples import FixedViews, Sampler, make_augmentation, make_sampler
 
 # Everything here imports Keras.
@@ -124,8 +129,13 @@ def test_mixed_samples_weigh_as_much_of_each_class_as_they_are_of_it():
     few = CLIPS.assign(label_id=[0] * 8 + [1] * 2)
     batches = training_batches(mixup=0.4, clips=few, balanced=True)
     _, targets, weights = (np.concatenate(part) for part in zip(*epoch_of(batches, 0), strict=True))
-    assert weights.shape == (20,)
-    assert weights == pytest.approx(targets @ np.float32([10 / 16, 10 / 4]))
+    _, mixed = (
+        np.concatenate(part)
+        for part in zip(*epoch_of(training_batches(mixup=0.4, clips=few), 0), strict=True)
+    )
+    assert targets.sum(axis=1) == pytest.approx(1)
+    # What a sample adds to the loss is its share of a class times that class's weight.
+    assert targets * weights[:, None] == pytest.approx(mixed * np.float32([10 / 16, 10 / 4]))
     assert len(np.unique(weights.round(4))) > 2
 
 
@@ -185,18 +195,42 @@ def test_half_of_the_frames_run_backwards():
     assert sorted(map(tuple, {tuple(step) for step in steps})) == [(-2, -2, -2), (2, 2, 2)]
 
 
-def test_flow_that_runs_backwards_is_inverted_before_it_is_conditioned():
-    sampler = Sampler("flow", 4, 2, 20, square_root=True)
+TIMES, ROWS, COLUMNS = np.mgrid[:4, :20, :20].astype(np.float32)
+
+
+class Fields:
+    """Four flow fields that differ from place to place, all of which a sample shows."""
+
+    flow = np.stack([np.sin(ROWS / 4 + TIMES), np.cos(COLUMNS / 4)], axis=-1)
+
+    def shape(self, clip_id):
+        return self.flow.shape[:3]
+
+    def take(self, clip_id, indices, reduce=1):
+        return self.flow[np.asarray(indices)]
+
+
+def test_flow_that_runs_backwards_is_inverted_before_its_vectors_are_compressed():
+    sampler = Sampler("flow", 4, 1, 20, square_root=True)
     backwards = replace(STILL, time_reversal=True)
-    pairs = [
-        [sampled(sampler, "flow", how, seed)[:, 0, 0, 0] for how in (STILL, backwards)]
-        for seed in range(20)
+    found = [
+        sampler(Fields(), "clip", (0, 1), (backwards, np.random.default_rng(seed)))
+        for seed in range(10)
     ]
-    turned = [np.allclose(after, -before[::-1]) for before, after in pairs]
-    same = [np.allclose(after, before) for before, after in pairs]
-    assert any(turned)
-    assert any(same)
-    assert all(a or b for a, b in zip(turned, same, strict=True))
+    expected = [square_rooted(flow) for flow in (Fields.flow, reverse_flow(Fields.flow))]
+    is_turned = [np.allclose(sample, expected[1], atol=1e-6) for sample in found]
+    assert {True, False} == set(is_turned)
+    for sample, turned in zip(found, is_turned, strict=True):
+        assert np.allclose(sample, expected[turned], atol=1e-6)
+    assert not np.allclose(expected[1], reverse_flow(expected[0]), atol=0.05)
+
+
+def test_a_vector_is_compressed_at_the_size_that_the_network_sees():
+    class Uniform(Fields):
+        flow = np.full((4, 64, 64, 2), 4, np.float32)
+
+    sampler = Sampler("flow", 4, 1, 16, square_root=True)
+    assert np.allclose(sampler(Uniform(), "clip", (0, 1)), 1)  # of 4 px at 64, 1 px at 16
 
 
 def test_differences_are_those_of_successive_frames():

@@ -12,13 +12,14 @@ from hmdb_kedro.video.augmentation import (
     View,
     best_reduction,
     centre_view,
-    condition_flow,
     fixed_views,
     long_side_views,
     random_view,
     reverse_flow,
+    square_rooted,
     view_flow,
     view_frames,
+    without_median,
 )
 from hmdb_kedro.video.decode import read_frames
 from hmdb_kedro.video.flow import small_greys
@@ -89,13 +90,13 @@ def test_removing_the_median_removes_a_pan_and_keeps_the_rest():
     flow = np.zeros((1, 20, 20, 2), np.float32)
     flow[:, 5:8, 5:8] = (2, 0)
     pan = np.float32([1.5, -0.5])
-    still = condition_flow(flow + pan, remove_median=True, square_root=False)
+    still = without_median(flow + pan)
     assert np.allclose(still, flow, atol=1e-6)
 
 
 def test_the_square_root_is_odd_and_keeps_no_motion():
     flow = np.float32([[[[4, -4]], [[0, 0.25]]]])
-    rooted = condition_flow(flow, remove_median=False, square_root=True)
+    rooted = square_rooted(flow)
     assert rooted.ravel().tolist() == [2, -2, 0, 0.5]
 
 

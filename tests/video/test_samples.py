@@ -79,6 +79,8 @@ def test_flow_as_it_is_stored_gives_the_sample_of_flow_in_pixels(
             sampler(pictures, "a", (0, 1), (JITTER, np.random.default_rng(seed)))
             for pictures in (AtOnce(stored.pictures), stored)
         )
+        if sampler.square_root:  # which makes much of next to nothing
+            expected, found = (flow * np.abs(flow) for flow in (expected, found))
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 

@@ -49,14 +49,16 @@ def sweep(
         for node in pipelines[name].nodes
         if node.name == f"{model}.train"
     )
-    file = data_root(context) / "08_reporting" / f"split{known.split}" / f"sweep_{model}.db"
+    params_of_model = getattr(known, model)
+    key = sweeping.study_key(context.catalog, params_of_model, model, known.seed)
+    folder = data_root(context) / "08_reporting" / f"split{known.split}"
     study = sweeping.search(
         sweeping.trainer(node, context.catalog, model),
-        getattr(known, model),
+        params_of_model,
         model,
         trials=trials,
         seed=known.seed,
-        file=file,
+        file=folder / f"sweep_{model}_{key}.db",
     )
     show(sweep_table(study))
 

@@ -69,12 +69,10 @@ class Weights:
         Raises:
             UserError: There is none, or it has no JSON file of its classes beside it.
         """
-        path = Path(name).expanduser()
-        versions = sorted(path.glob(f"*/{path.name}"))
-        file = versions[-1] if versions else path
+        file = newest_version(name)
         if not file.is_file():
             raise UserError(
-                f"`init_from`: there is no model {path}. Give the `.keras` file of an earlier run "
+                f"`init_from`: there is no model {file}. Give the `.keras` file of an earlier run "
                 "(06_models/split…/<model>.keras/<version>/<model>.keras), or null."
             )
         if not sidecar_of(file).is_file():
@@ -102,6 +100,13 @@ class Weights:
     def _places(self) -> tuple[Path, Path]:
         # Keras keeps what it has downloaded before in a folder of its own.
         return self._folder, Path("~/.keras/models").expanduser()
+
+
+def newest_version(name: str) -> Path:
+    """Return the file that a path names: itself, or the newest version of a versioned entry."""
+    path = Path(name).expanduser()
+    versions = sorted(path.glob(f"*/{path.name}"))
+    return versions[-1] if versions else path
 
 
 def _published(folder: Path, backbone: str) -> list[Path]:

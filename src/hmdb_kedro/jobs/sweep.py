@@ -1,8 +1,8 @@
 """A small search over a model's recipe, by Optuna: learning rate, dropout and width.
 
 A trial trains as `kedro run` does and is judged by validation alone, at the epoch that `kedro run`
-would keep; nothing of it is kept but its figures. The study is a file: an interrupted search goes
-on, and a later one adds trials.
+would keep; nothing of it is kept but its figures. The study is a file for each recipe, data and
+seed: an interrupted search goes on, and a later one adds trials.
 """
 
 import logging
@@ -18,6 +18,8 @@ from kedro.pipeline.node import Node
 
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.params import StackParams, TrainParams
+from hmdb_kedro.tracking.provenance import process_tags
+from hmdb_kedro.tracking.source import PICTURES
 
 # Around what is configured: a decade of rates either way, half to one and a half as wide.
 _RATE_FACTORS = (0.1, 10.0)
@@ -78,6 +80,15 @@ def trainer(node: Node, catalog: CatalogProtocol[Any, Any], model: str) -> Train
     return train
 
 
+def study_key(
+    catalog: CatalogProtocol[Any, Any], params: TrainParams, model: str, seed: int
+) -> str:
+    """Return what tells searches apart whose trials cannot be compared: see `run_key`."""
+    from hmdb_kedro.training.resume import run_key  # noqa: PLC0415 - imports Keras
+
+    return run_key(params, seed, catalog.load("clip_index"), catalog.load(PICTURES[model]))
+
+
 def search(
     train: Train, params: TrainParams, model: str, *, trials: int, seed: int, file: Path
 ) -> optuna.Study:
@@ -97,12 +108,13 @@ def search(
         study_name=model,
         storage=f"sqlite:///{file.as_posix()}",
         load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=seed),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=_FIRST_TRIALS),
     )
-    if not study.trials:
+    # A sampler begins with its seed: with the same one, a later search would try the same again.
+    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
+    if not study.get_trials(states=(optuna.trial.TrialState.COMPLETE,)):
         study.enqueue_trial(_as_configured(params))
-    with mlflow.start_run(run_name=f"sweep {model}", tags={"model": model}):
+    with mlflow.start_run(run_name=f"sweep {model}", tags={"model": model, **process_tags()}):
         study.optimize(lambda trial: _try(trial, train, params, model), n_trials=trials)
     return study
 
@@ -128,7 +140,8 @@ def _as_configured(params: TrainParams) -> dict[str, float]:
 
 def _try(trial: optuna.Trial, train: Train, params: TrainParams, model: str) -> float:
     chosen = changed(params, trial)
-    with mlflow.start_run(run_name=f"trial {trial.number}", nested=True, tags={"model": model}):
+    tags = {"model": model, **process_tags()}
+    with mlflow.start_run(run_name=f"trial {trial.number}", nested=True, tags=tags):
         mlflow.log_params(trial.params)
         try:
             history: Mapping[str, Any] | optuna.TrialPruned = train(chosen, TrialLog(trial))

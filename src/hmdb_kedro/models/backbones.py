@@ -40,7 +40,7 @@ def build_extractor(
             layers that plain Keras does not have, or the file is not one of its weights.
     """
     saved = is_saved_backbone(backbone)
-    network = (_saved if saved else _application)(backbone, image_size)
+    network = _saved(backbone, image_size, redraw) if saved else _application(backbone, image_size)
     own_weights = network.get_weights()
     inputs = keras.Input((image_size, image_size, 3), name="frame")
     x = network(inputs if saved else _preprocessed(inputs, backbone))
@@ -140,10 +140,11 @@ def _application(name: str, image_size: int) -> keras.Model:
     return network
 
 
-def _saved(name: str, image_size: int) -> keras.Model:
+def _saved(name: str, image_size: int, redraw: bool) -> keras.Model:
     """Return a saved backbone for pictures of one size, the layers of models inside it as its own.
 
-    So its stages have names and its layers known sizes, whatever it was saved for.
+    So its stages have names and its layers known sizes, whatever it was saved for. With `redraw`
+    it keeps nothing that it has learned, biases and statistics included: only its preprocessing.
     """
     network = _load(Path(name))
     inputs = keras.Input((image_size, image_size, 3), name="backbone_input")
@@ -151,7 +152,8 @@ def _saved(name: str, image_size: int) -> keras.Model:
     try:
         sized = keras.Model(inputs, _called(network, inputs, copies), name=network.name)
         for original, copy in copies.values():
-            if isinstance(original, keras.Layer):
+            is_kept = not redraw or isinstance(copy, layers.Normalization)
+            if isinstance(original, keras.Layer) and is_kept:
                 copy.set_weights(original.get_weights())
     except (ValueError, TypeError) as error:
         raise _wrong_size(name, image_size, error) from error

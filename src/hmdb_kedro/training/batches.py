@@ -82,6 +82,7 @@ class TrainingBatches(ClipBatches):
         mixup: float,
         seed: int,
         balanced: bool = False,
+        multiple_of: int = 1,
         **kwargs: Any,
     ):
         """Prepare as `ClipBatches` does.
@@ -91,12 +92,16 @@ class TrainingBatches(ClipBatches):
             augmentation: How far views vary.
             mixup: Alpha of the Beta distribution (Zhang et al. 2018); 0 mixes nothing.
             seed: Of shuffling, sampling and augmentation.
+            multiple_of: Batches hold a multiple of so many samples, the devices that share one:
+                a device without any would give no number. What the last one lacks are samples
+                of the epoch's first.
             balanced: Items get a third part, sample weights float32 (B,): the mean number of
                 clips a class over the number of the sample's class.
             kwargs: As in `ClipBatches`.
         """
         super().__init__(*args, **kwargs)
         self._augmentation, self._mixup, self._seed = augmentation, mixup, seed
+        self._multiple_of = multiple_of
         self._class_weights = _balancing(self._targets) if balanced else None
         self.start_epoch(0)
 
@@ -111,6 +116,8 @@ class TrainingBatches(ClipBatches):
 
     def __getitem__(self, batch: int) -> tuple[np.ndarray, ...]:
         numbers = self._order[batch * self._batch_size : (batch + 1) * self._batch_size]
+        lacking = self._order[: -len(numbers) % self._multiple_of]
+        numbers = np.concatenate([numbers, lacking])
         rngs = [np.random.default_rng([self._seed, self._epoch, number]) for number in numbers]
         samples = (partial(self._augmented, *drawn) for drawn in zip(numbers, rngs, strict=True))
         inputs = _stacked(samples, len(numbers))
@@ -119,9 +126,10 @@ class TrainingBatches(ClipBatches):
             inputs, targets = self._mixed(inputs, targets, rngs[0])
         if self._class_weights is None:
             return inputs, targets
-        # A mixed sample weighs as much of each class as it is of it.
+        # A mixed sample weighs as much of each class as it is of it, class by class: its targets
+        # take the weights too, so that none of a rare class's weight goes to its partner's.
         sample_weights: np.ndarray = targets @ self._class_weights
-        return inputs, targets, sample_weights
+        return inputs, targets * self._class_weights / sample_weights[:, None], sample_weights
 
     def _augmented(
         self, number: int, rng: np.random.Generator, out: np.ndarray | None

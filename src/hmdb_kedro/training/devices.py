@@ -78,6 +78,11 @@ def on_devices(devices: str) -> Iterator[None]:
         yield
 
 
+def count_devices(devices: str) -> int:
+    """Return how many devices share a batch: see `on_devices`."""
+    return len(_find(devices)) if devices == "all" else 1
+
+
 @contextmanager
 def quick_start(model: keras.Model) -> Iterator[None]:
     """Let the steps of a compiled model begin sooner; only TensorFlow takes long.

@@ -9,7 +9,7 @@ import pandas as pd
 
 from hmdb_kedro.params import TrainParams
 from hmdb_kedro.training.batches import ClipBatches, TrainingBatches
-from hmdb_kedro.training.devices import in_precision, on_devices, quick_start
+from hmdb_kedro.training.devices import count_devices, in_precision, on_devices, quick_start
 from hmdb_kedro.training.optimization import make_optimizer
 from hmdb_kedro.training.progress import TrainingProgress
 from hmdb_kedro.training.resume import (
@@ -171,6 +171,7 @@ def _training_batches(data: TrainingSet, params: TrainParams, seed: int) -> Trai
         augmentation=make_augmentation(params),
         mixup=params.mixup,
         balanced=params.class_weights == "balanced",
+        multiple_of=count_devices(params.devices),
         seed=seed,
     )
 

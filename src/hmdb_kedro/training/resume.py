@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from hmdb_kedro.datasets.checkpoint import TrainingState
+from hmdb_kedro.datasets.weights_folder import newest_version
 from hmdb_kedro.params import TrainParams, hash_values
+from hmdb_kedro.video.decode import hash_file
 
 logger = logging.getLogger(__name__)
 
@@ -74,15 +76,16 @@ class Stored(Protocol):
 def training_key(params: TrainParams, seed: int, clip_index: pd.DataFrame, pictures: Stored) -> str:
     """Return 16 hex digits that change with everything a training depends on.
 
-    Parameters, the seed, the clips of the training and validation part with their labels and
-    content, the table's version and extraction settings, and Keras itself. Not its threads.
+    Parameters and the files they name, the seed, the clips of the training and validation part
+    with their labels and content, the table's version and extraction settings, and Keras itself.
+    Not its threads.
     """
     depends_on = {
         "params": params.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
         "seed": seed,
         "clips": _clips(clip_index, ["train", "val"]),
     }
-    return hash_values(depends_on | _circumstances(pictures))
+    return hash_values(depends_on | _circumstances(pictures) | _files(params))
 
 
 def run_key(params: TrainParams, seed: int, clip_index: pd.DataFrame, pictures: Stored) -> str:
@@ -95,13 +98,13 @@ def run_key(params: TrainParams, seed: int, clip_index: pd.DataFrame, pictures: 
         "seed": seed,
         "clips": _clips(clip_index, ["train", "val", "test"]),
     }
-    return hash_values(depends_on | _circumstances(pictures))
+    return hash_values(depends_on | _circumstances(pictures) | _files(params))
 
 
 def settings_key(params: TrainParams, pictures: Stored) -> str:
     """Return 16 hex digits that the runs of all splits and seeds under one recipe share."""
     recipe = {"params": params.model_dump(mode="json", exclude=_HARDWARE)}
-    return hash_values(recipe | _circumstances(pictures))
+    return hash_values(recipe | _circumstances(pictures) | _files(params))
 
 
 def _circumstances(pictures: Stored) -> dict[str, Any]:
@@ -109,6 +112,14 @@ def _circumstances(pictures: Stored) -> dict[str, Any]:
         "pictures": [pictures.kind, pictures.version, pictures.settings],
         "keras": [keras.__version__, keras.backend.backend()],
     }
+
+
+def _files(params: TrainParams) -> dict[str, Any]:
+    """Return what stands in the files that a training starts from: names outlive contents."""
+    named = {name: getattr(params, name, None) for name in ("init_from", "weights", "backbone")}
+    files = {name: newest_version(value) for name, value in named.items() if value}
+    found = {name: hash_file(file) for name, file in files.items() if file.is_file()}
+    return {"files": found} if found else {}
 
 
 def _clips(clip_index: pd.DataFrame, parts: list[str]) -> str:

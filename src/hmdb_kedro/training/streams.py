@@ -12,6 +12,7 @@ from hmdb_kedro.artefacts import TrainedModel
 from hmdb_kedro.datasets.weights_folder import Weights
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.models.cost import count_gflops, training_memory_mb
+from hmdb_kedro.models.warm_start import start_from
 from hmdb_kedro.params import DataPrepParams, TrainParams, hash_values
 from hmdb_kedro.training.fit import EpochLog, Fitted, TrainingSet, fit
 from hmdb_kedro.training.resume import Checkpoint, run_key, settings_key, training_key
@@ -20,7 +21,6 @@ from hmdb_kedro.training.scoring import (
     milliseconds_to_read,
     score_clips,
 )
-from hmdb_kedro.training.warm_start import start_from
 from hmdb_kedro.video.samples import count_views, make_sampler
 from hmdb_kedro.video.tables import ClipTable
 

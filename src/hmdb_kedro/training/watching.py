@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.models.seeding import seed_dropout
@@ -153,6 +154,7 @@ class Keeper(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Log the figures, then keep the state: a kill in between logs one epoch twice."""
         figures = {name: float(value) for name, value in (logs or {}).items()}
+        _refuse_lost(self.model, figures, epoch)
         self._progress.epochs.append(figures)
         self._progress.seconds += time.perf_counter() - self._begun
         self._log(figures, epoch)
@@ -161,6 +163,21 @@ class Keeper(keras.callbacks.Callback):
             self._progress.best = self.model.get_weights()
         save_state(self._checkpoint, self.model, self._progress)
         self.model.stop_training = self.is_finished
+
+
+def _refuse_lost(model: keras.Model, figures: Mapping[str, float], epoch: int) -> None:
+    """Refuse what an epoch's last step has made of the model: no batch comes after it to tell.
+
+    Raises:
+        UserError: A weight, or the validation loss, is no number.
+    """
+    is_lost = not all(np.isfinite(weights).all() for weights in model.get_weights())
+    if is_lost or not math.isfinite(figures.get("val_loss", 0.0)):
+        raise UserError(
+            f"Training of {model.name} diverged in epoch {epoch + 1}, at its end: validation loss "
+            f"{figures.get('val_loss')}, {'a weight is no number' if is_lost else 'weights finite'}"
+            f". {_LESS_RATE}"
+        )
 
 
 @contextmanager
@@ -177,12 +194,20 @@ def memory_advice(params: TrainParams) -> Iterator[None]:
     except Exception as error:
         if not _is_out_of_memory(error):
             raise
-        smaller = "`image_size` or `window`" if isinstance(params, StackParams) else "`image_size`"
         raise UserError(
             f"The memory is not enough for this training. Received: `batch_size` "
-            f"{params.batch_size}. Halve `batch_size` to {max(1, params.batch_size // 2)} (and "
-            f"`learning_rate` with it); if that is not enough, halve {smaller}."
+            f"{params.batch_size}. {_smaller(params)}"
         ) from error
+
+
+def _smaller(params: TrainParams) -> str:
+    sizes = "`image_size` or `window`" if isinstance(params, StackParams) else "`image_size`"
+    if params.batch_size == 1:
+        return f"Halve {sizes}."
+    return (
+        f"Halve `batch_size` to {params.batch_size // 2} (and `learning_rate` with it); if that is "
+        f"not enough, halve {sizes}."
+    )
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -210,19 +210,23 @@ def reverse_flow(flow: np.ndarray) -> np.ndarray:
     return np.stack([_inverted(field, columns, rows) for field in flow[::-1]])
 
 
-def condition_flow(flow: np.ndarray, *, remove_median: bool, square_root: bool) -> np.ndarray:
-    """Prepare flow for a network: without camera motion, with long vectors compressed.
+def without_median(flow: np.ndarray) -> np.ndarray:
+    """Subtract the median of each field and axis, as a panning camera gives it.
 
     Args:
-        flow: float32, shape (T, H, W, 2).
-        remove_median: Subtract the median of each field and axis (a panning camera).
-        square_root: Replace each component by sign(x) sqrt(|x|).
+        flow: float32, shape (T, H, W, 2): whole fields.
     """
-    if remove_median:
-        flow = flow - np.median(flow, axis=(1, 2), keepdims=True)
-    if square_root:
-        flow = np.sign(flow) * np.sqrt(np.abs(flow))
-    return flow
+    still: np.ndarray = flow - np.median(flow, axis=(1, 2), keepdims=True)
+    return still
+
+
+def square_rooted(flow: np.ndarray) -> np.ndarray:
+    """Compress long vectors: replace each component by sign(x) sqrt(|x|).
+
+    The last thing done to flow: a resize by S / c would scale a root by as much, not by its root.
+    """
+    rooted: np.ndarray = np.sign(flow) * np.sqrt(np.abs(flow))
+    return rooted
 
 
 _ANCHORS = ((0.5, 0.5), (0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))

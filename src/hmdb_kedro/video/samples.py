@@ -13,14 +13,15 @@ from hmdb_kedro.video.augmentation import (
     View,
     best_reduction,
     centre_view,
-    condition_flow,
     fixed_views,
     long_side_views,
     random_view,
     reverse_flow,
+    square_rooted,
     view_flow,
     view_frames,
     view_steps,
+    without_median,
 )
 from hmdb_kedro.video.sampling import segment_position, window_indices
 
@@ -80,8 +81,8 @@ class Sampler:
         window: Pictures a sample; 1 gives a single picture without a time axis.
         window_stride: Steps between them.
         image_size: Height and width, in pixels.
-        remove_median: See `condition_flow`.
-        square_root: See `condition_flow`.
+        remove_median: See `without_median`.
+        square_root: See `square_rooted`.
         difference: RGB: each picture less the one before it (TSN's RGB difference), ±255.
     """
 
@@ -155,10 +156,11 @@ class Sampler:
         steps: Steps | None = getattr(pictures, "steps", None)
         if self.modality == "rgb":
             sample = self._frames(pictures, choice)
-        elif steps is None or self._is_conditioned(choice):
+        elif steps is None or self._needs_whole_fields(choice):
             sample = self._flow(pictures, choice)
         else:
             sample = self._steps(steps, choice, out)
+        sample = square_rooted(sample) if self.square_root else sample
         return sample[0] if self.window == 1 else sample
 
     def _frames(self, pictures: Pictures, choice: _Choice) -> np.ndarray:
@@ -169,20 +171,17 @@ class Sampler:
         frames = view_frames(read, choice.view, self.image_size)
         return np.diff(frames.astype(np.float32), axis=0) if self.difference else frames
 
-    def _is_conditioned(self, choice: _Choice) -> bool:
-        return choice.is_reversed or self.remove_median or self.square_root
+    def _needs_whole_fields(self, choice: _Choice) -> bool:
+        return choice.is_reversed or self.remove_median
 
     def _flow(self, pictures: Pictures, choice: _Choice) -> np.ndarray:
-        if not self._is_conditioned(choice):
+        if not self._needs_whole_fields(choice):
             flow = _read(pictures, choice.clip_id, choice.indices)
             return view_flow(flow, choice.view, self.image_size)
-        taken = pictures.take(choice.clip_id, choice.indices)
-        conditioned = condition_flow(
-            reverse_flow(taken) if choice.is_reversed else taken,
-            remove_median=self.remove_median,
-            square_root=self.square_root,
-        )
-        return view_flow(conditioned, choice.view, self.image_size)
+        fields = pictures.take(choice.clip_id, choice.indices)
+        fields = reverse_flow(fields) if choice.is_reversed else fields
+        fields = without_median(fields) if self.remove_median else fields
+        return view_flow(fields, choice.view, self.image_size)
 
     def _steps(self, steps: Steps, choice: _Choice, out: np.ndarray | None) -> np.ndarray:
         once, places = np.unique(choice.indices, return_inverse=True)

@@ -30,7 +30,7 @@ def earlier(tmp_path_factory):
 
 
 def start(model, earlier, classes):
-    from hmdb_kedro.training.warm_start import start_from  # noqa: PLC0415
+    from hmdb_kedro.models.warm_start import start_from  # noqa: PLC0415
 
     start_from(model, earlier, tuple(classes))
 
@@ -83,3 +83,11 @@ def test_other_sizes_of_input_take_the_same_weights(earlier):
 def test_another_architecture_is_refused_by_its_first_layer(earlier, changes, received):
     with pytest.raises(UserError, match=received):
         start(build("ab", seed=2, **changes), earlier, "ab")
+
+
+def test_an_earlier_model_is_tried_before_anything_runs(earlier):
+    from hmdb_kedro.models.trial import try_start  # noqa: PLC0415 - imports Keras
+
+    try_start(small_params(), earlier)
+    with pytest.raises(UserError, match=r"another architecture .* layers differ"):
+        try_start(small_params(filters=[4, 16]), earlier)
