@@ -83,6 +83,19 @@ def test_a_clip_that_breaks_leaves_a_row_with_its_reason(stage, folder, tmp_path
     assert stage(tmp_path).table.load().clip_ids == ["pan/clip 1.avi"]
 
 
+def test_a_clip_that_could_not_be_read_for_a_while_is_extracted_in_the_next_run(
+    stage, folder, tmp_path
+):
+    index = index_of(folder)
+    away = (folder.root / "pan").rename(tmp_path / "away")
+    first = stage(tmp_path).run(folder, index)
+    assert first["done"] == 0
+    assert all("No such file" in reason for reason in first["rejected"].values())
+    away.rename(folder.root / "pan")
+    second = stage(tmp_path).run(folder, index)
+    assert (second["done"], second["skipped"], second["rejected"]) == (3, 0, {})
+
+
 @pytest.mark.slow
 def test_threads_and_processes_give_the_same_table(stage, folder, tmp_path):
     index = index_of(folder)

@@ -22,6 +22,8 @@ from hmdb_kedro.video.live import same_size
 
 # Every so many flow fields, one is read back: a check of what was written, at 1 % of the time.
 _CHECKED_EVERY = 10
+# A file that could not be read (a drive that is away) is tried in the next run: none has this hash.
+_TRY_AGAIN = None
 _COMMON = [
     ("clip_id", pa.string()),
     ("content_hash", pa.string()),
@@ -97,8 +99,10 @@ def _guarded(task: ClipTask, content: Callable[[], Row], work: WorkParams) -> Ro
     row |= {"n_pictures": 0, "n_bytes": 0}
     try:
         row |= {**within(work.clip_timeout_s, content), "status": "ok", "reason": None}
-    except (UnreadableClipError, OSError, ValueError, cv2.error) as error:
+    except (UnreadableClipError, ValueError, cv2.error) as error:
         row |= {"status": "unreadable", "reason": str(error)}
+    except OSError as error:
+        row |= {"status": "unreadable", "reason": str(error), "content_hash": _TRY_AGAIN}
     return row | {"seconds": time.perf_counter() - start}
 
 
