@@ -68,6 +68,14 @@ class WorkParams(Params):
         """Return 16 hex digits that change when a setting does."""
         return hash_values(self.settings())
 
+    def settings_hash_timed_out(self) -> str:
+        """Return the same for the row of a clip given up, which the limit shapes, too."""
+        return hash_values(self.settings() | {"clip_timeout_s": self.clip_timeout_s})
+
+    def settings_hashes(self) -> tuple[str, str]:
+        """Return what the rows hold that need not be made again."""
+        return self.settings_hash(), self.settings_hash_timed_out()
+
 
 class DataPrepParams(WorkParams):
     """Indexing, splits and validation."""

@@ -1,5 +1,6 @@
 import json
 import os
+import time
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from kedro_datasets.pandas import ParquetDataset
 from hmdb_kedro.datasets import LanceProgress, LanceTable
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.params import DataPrepParams
-from hmdb_kedro.pipelines.data_prep import create_pipeline
+from hmdb_kedro.pipelines.data_prep import create_pipeline, nodes
 from hmdb_kedro.pipelines.data_prep.eda import (
     plot_clips_by_class,
     plot_duration_by_class,
@@ -180,6 +181,15 @@ class TestScanning:
         (rows,) = (table.to_pandas() for table in scan_clips(videos, files, AUTO))
         assert rows["status"].tolist() == ["unreadable"]
         assert rows["mtime_ns"][0] != files["mtime_ns"][0]
+
+    def test_a_clip_given_up_is_scanned_again_under_another_limit(self, videos, monkeypatch):
+        hasty = AUTO.model_copy(update={"clip_timeout_s": 0.05})
+        files = list_clips(videos, NOTHING_KNOWN, NO_LISTS, hasty).head(1)
+        monkeypatch.setattr(nodes, "probe_clip", lambda *_: time.sleep(1))
+        (rows,) = (table.to_pandas() for table in scan_clips(videos, files, hasty))
+        assert "not done after 0.05 s" in rows["reason"][0]
+        assert not list_clips(videos, rows[PROGRESS], NO_LISTS, hasty)["is_new"][0]
+        assert list_clips(videos, rows[PROGRESS], NO_LISTS, AUTO)["is_new"][0]
 
 
 class TestIndex:

@@ -1,6 +1,7 @@
 """The frames and flow pipelines on a few drawn clips, in memory."""
 
 import pickle
+import time
 from functools import partial
 from itertools import count
 
@@ -12,6 +13,7 @@ from kedro.io.core import Version
 from params import make
 
 from hmdb_kedro.datasets import LanceProgress, LanceTable
+from hmdb_kedro.extraction import rows
 from hmdb_kedro.extraction.increments import extraction_report
 from hmdb_kedro.pipelines.flow import nodes as flow_nodes
 from hmdb_kedro.pipelines.frames import nodes as frames_nodes
@@ -94,6 +96,18 @@ def test_a_clip_that_could_not_be_read_for_a_while_is_extracted_in_the_next_run(
     away.rename(folder.root / "pan")
     second = stage(tmp_path).run(folder, index)
     assert (second["done"], second["skipped"], second["rejected"]) == (3, 0, {})
+
+
+def test_a_clip_given_up_is_extracted_under_another_limit(stage, folder, tmp_path, monkeypatch):
+    index = index_of(folder)
+    monkeypatch.setattr(rows, "read_frames", lambda *_, **__: time.sleep(1))
+    hasty = partial(stage, tmp_path, clip_timeout_s=0.05)
+    assert len(hasty().run(folder, index)["rejected"]) == 3
+    assert hasty().run(folder, index)["skipped"] == 3
+    monkeypatch.undo()
+    patient = stage(tmp_path).run(folder, index)
+    assert (patient["done"], patient["skipped"], patient["rejected"]) == (3, 0, {})
+    assert hasty().run(folder, index)["skipped"] == 3
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ def clips_to_do(
     usable = clip_index.loc[
         clip_index["status"] == "ok", ["clip_id", "path", "content_hash", "n_frames", "fps"]
     ]
-    current = progress[progress["settings_hash"] == params.settings_hash()]
+    current = progress[progress["settings_hash"].isin(params.settings_hashes())]
     done = pd.MultiIndex.from_frame(current[["clip_id", "content_hash"]])
     asked = pd.MultiIndex.from_frame(usable[["clip_id", "content_hash"]])
     return usable[~asked.isin(done)].reset_index(drop=True)

@@ -15,6 +15,10 @@ Call = tuple["Future[Any]", Callable[[], Any]]
 _SLICES = 20
 
 
+class TimedOutError(UnreadableClipError):
+    """A clip was given up for its time: with another limit it may well be done."""
+
+
 def within(seconds: float, function: Callable[[], Result]) -> Result:
     """Return the function's result, or give up on it.
 
@@ -22,12 +26,12 @@ def within(seconds: float, function: Callable[[], Result]) -> Result:
     does not keep the process from ending either.
 
     Raises:
-        UnreadableClipError: It was not done in time.
+        TimedOutError: It was not done in time.
     """
     outcome = _helper().call(function)
     if not _is_done(outcome, seconds):
         del _own.helper
-        raise UnreadableClipError(
+        raise TimedOutError(
             f"not done after {seconds:g} s (`clip_timeout_s`); the decoder may hang"
         )
     return outcome.result()

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from hmdb_kedro.extraction.limits import within
+from hmdb_kedro.extraction.limits import TimedOutError, within
 from hmdb_kedro.extraction.parallel import Row, table_schema
 from hmdb_kedro.params import FlowParams, FramesParams, WorkParams
 from hmdb_kedro.video.decode import UnreadableClipError, hash_file, read_frames
@@ -99,6 +99,9 @@ def _guarded(task: ClipTask, content: Callable[[], Row], work: WorkParams) -> Ro
     row |= {"n_pictures": 0, "n_bytes": 0}
     try:
         row |= {**within(work.clip_timeout_s, content), "status": "ok", "reason": None}
+    except TimedOutError as error:
+        key = work.settings_hash_timed_out()
+        row |= {"status": "unreadable", "reason": str(error), "settings_hash": key}
     except (UnreadableClipError, ValueError, cv2.error) as error:
         row |= {"status": "unreadable", "reason": str(error)}
     except OSError as error:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.extraction.limits import within
+from hmdb_kedro.extraction.limits import TimedOutError, within
 from hmdb_kedro.extraction.parallel import Row, row_batches, table_schema
 from hmdb_kedro.params import DataPrepParams
 from hmdb_kedro.pipelines.data_prep.expected import compare_with_expected
@@ -63,7 +63,7 @@ def list_clips(
     files = [_file_row(clip) for clip in raw_videos.values() if _wanted(clip, params)]
     clips = pd.DataFrame(files, columns=FILE_KEY).sort_values("clip_id", ignore_index=True)
     _check_clips(clips, params)
-    current = clip_index_progress["settings_hash"] == params.settings_hash()
+    current = clip_index_progress["settings_hash"].isin(params.settings_hashes())
     known = set(clip_index_progress.loc[current, FILE_KEY].itertuples(index=False, name=None))
     is_new = [row not in known for row in clips.itertuples(index=False, name=None)]
     return clips.assign(is_new=is_new)
@@ -150,6 +150,9 @@ def _scan_row(task: tuple[Row, ClipFile], params: DataPrepParams) -> Row:
     try:
         probe = partial(probe_clip, clip.file, params.min_frames, params.min_decoded_share)
         row |= _probe_row(within(params.clip_timeout_s, probe))
+    except TimedOutError as error:
+        key = params.settings_hash_timed_out()
+        row |= {"status": "unreadable", "reason": str(error), "settings_hash": key}
     except UnreadableClipError as error:
         row |= {"status": "unreadable", "reason": str(error)}
     except (OSError, cv2.error) as error:
