@@ -3,7 +3,9 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
+from threading import Semaphore
 from typing import Any, TypeVar
 
 import cv2
@@ -59,11 +61,37 @@ def _unordered(
     with _workers(work) as workers:
         with parallel_config(**workers):
             parallel = Parallel(return_as="generator_unordered")
-        records = parallel(delayed(_record)(make_row, item, schema) for item in items)
-        yield from records if work.backend == "threads" else map(_aligned, records)
+        make = partial(_record, make_row, schema)
+        if work.backend == "threads":
+            yield from _no_faster_than_asked(parallel, make, items, work)
+        else:
+            # These are not bounded: a semaphore reaches no other process, and joblib, which sends
+            # them several clips at once, could come to wait for rows that wait for it.
+            yield from map(_aligned, parallel(delayed(make)(item) for item in items))
 
 
-def _record(make_row: Callable[[Item], Row], item: Item, schema: pa.Schema) -> pa.RecordBatch:
+def _no_faster_than_asked(
+    parallel: Parallel,
+    make: Callable[[Item], pa.RecordBatch],
+    items: Sequence[Item],
+    work: WorkParams,
+) -> Iterator[pa.RecordBatch]:
+    """Let a slow store hold up the workers: rows that wait fill memory, and a kill loses them."""
+    room = Semaphore(_worker_count(work) + 2 * work.batch_clips)
+
+    def make_when_there_is_room(item: Item) -> pa.RecordBatch:
+        room.acquire()
+        return make(item)
+
+    try:
+        for record in parallel(delayed(make_when_there_is_room)(item) for item in items):
+            room.release()
+            yield record
+    finally:
+        room.release(len(items))  # nobody asks any more: what waits must not wait for ever
+
+
+def _record(make_row: Callable[[Item], Row], schema: pa.Schema, item: Item) -> pa.RecordBatch:
     """Make one item's row where the work is done: the main thread only strings rows together."""
     # OpenCV's own threads hardly help and fight those that run clips side by side.
     cv2.setNumThreads(1)
