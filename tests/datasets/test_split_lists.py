@@ -21,7 +21,7 @@ def test_lists_are_read_from_where_they_stand(tmp_path, files, packed):
     name = "test_train_splits.rar" if packed else "test_train_splits"
     (write_rar if packed else write_folder)(tmp_path / name, files)
     for given in (name, "test_train_splits"):
-        lists = SplitLists(path=str(tmp_path / given), unpack_to=str(tmp_path / "out"))
+        lists = SplitLists(path=str(tmp_path / given), unpack_to={"path": str(tmp_path / "out")})
         assert lists.exists()
         rows = lists.load()
         assert len(rows) == 6
@@ -32,7 +32,7 @@ def test_lists_are_read_from_where_they_stand(tmp_path, files, packed):
 
 
 def test_no_lists_are_no_rows(tmp_path):
-    lists = SplitLists(path=str(tmp_path / "nowhere"), unpack_to=str(tmp_path / "out"))
+    lists = SplitLists(path=str(tmp_path / "nowhere"), unpack_to={"path": str(tmp_path / "out")})
     assert lists.load().empty
     assert not lists.exists()
 
@@ -40,12 +40,12 @@ def test_no_lists_are_no_rows(tmp_path):
 def test_an_archive_without_a_list_is_named(tmp_path):
     archive = write_rar(tmp_path / "videos.rar", {"wave/a.avi": b"a"})
     with pytest.raises(DatasetError, match=r"videos\.rar holds no file of the kind"):
-        SplitLists(path=str(archive), unpack_to=str(tmp_path / "out")).load()
+        SplitLists(path=str(archive), unpack_to={"path": str(tmp_path / "out")}).load()
 
 
 def test_an_archive_needs_a_place_to_be_unpacked(tmp_path):
     archive = write_rar(tmp_path / "lists.rar", LISTS)
-    with pytest.raises(DatasetError, match="Add `unpack_to`"):
+    with pytest.raises(DatasetError, match=r"Add `unpack_to: \{path"):
         SplitLists(path=str(archive)).load()
 
 

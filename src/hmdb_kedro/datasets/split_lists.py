@@ -2,14 +2,14 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
-from hmdb_kedro.datasets.archives import locate, unpack_folder
+from hmdb_kedro.datasets.archives import locate, place_to_unpack, unpack_folder
 
 LIST_NAME = re.compile(r"(?P<label>.+)_test_split(?P<split>[123])\.txt")
 COLUMNS = ["clip_id", "label", "split", "part"]
@@ -25,17 +25,21 @@ class SplitLists(AbstractDataset[NoReturn, pd.DataFrame]):
     """
 
     def __init__(
-        self, *, path: str, unpack_to: str | None = None, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        path: str,
+        unpack_to: Mapping[str, str] | None = None,
+        metadata: dict[str, Any] | None = None,
     ):
         """Describe the lists; nothing is opened.
 
         Args:
             path: Where they are.
-            unpack_to: Where an archive is unpacked; not needed for a folder.
+            unpack_to: Where an archive is unpacked (`path`); not needed for a folder.
             metadata: Ignored by Kedro; read by kedro-viz.
         """
         self._path = Path(path).expanduser()
-        self._unpack_to = None if unpack_to is None else Path(unpack_to).expanduser()
+        self._unpack_to = place_to_unpack(unpack_to)
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
@@ -66,7 +70,7 @@ class SplitLists(AbstractDataset[NoReturn, pd.DataFrame]):
         if self._unpack_to is None:
             raise DatasetError(
                 f"`raw_splits`: {source} is packed, and its catalog entry does not say where to "
-                "unpack it. Add `unpack_to`."
+                "unpack it. Add `unpack_to: {path: …}`."
             )
         return unpack_folder(source, self._unpack_to, _is_list)
 

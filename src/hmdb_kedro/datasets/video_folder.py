@@ -1,12 +1,18 @@
 """Class folders of videos, packed or not, as lazy readers."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from hmdb_kedro.datasets.archives import archives_in, locate, unpack_classes
+from hmdb_kedro.datasets.archives import (
+    archives_in,
+    locate,
+    place_to_unpack,
+    unpack_classes,
+)
 from hmdb_kedro.video.clips import VIDEO_SUFFIXES, ClipFolder
 
 logger = logging.getLogger(__name__)
@@ -24,22 +30,26 @@ class VideoFolder(AbstractDataset[NoReturn, ClipFolder]):
     raw_videos:
       type: hmdb_kedro.datasets.VideoFolder
       path: data/01_raw/hmdb51_org
-      unpack_to: data/01_raw/unpacked_videos
+      unpack_to: {path: data/01_raw/unpacked_videos}
     ```
     """
 
     def __init__(
-        self, *, path: str, unpack_to: str | None = None, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        path: str,
+        unpack_to: Mapping[str, str] | None = None,
+        metadata: dict[str, Any] | None = None,
     ):
         """Describe the clips; nothing is opened.
 
         Args:
             path: Where they are.
-            unpack_to: Where archives are unpacked; not needed for class folders.
+            unpack_to: Where archives are unpacked (`path`); not needed for class folders.
             metadata: Ignored by Kedro; read by kedro-viz.
         """
         self._path = Path(path).expanduser()
-        self._unpack_to = None if unpack_to is None else Path(unpack_to).expanduser()
+        self._unpack_to = place_to_unpack(unpack_to)
         self.metadata = metadata
 
     def load(self) -> ClipFolder:
@@ -86,7 +96,7 @@ class VideoFolder(AbstractDataset[NoReturn, ClipFolder]):
         if self._unpack_to is None:
             raise DatasetError(
                 f"`raw_videos`: {source} is packed, and its catalog entry does not say where to "
-                "unpack it. Add `unpack_to`."
+                "unpack it. Add `unpack_to: {path: …}`."
             )
         return unpack_classes(source, self._unpack_to)
 

@@ -3,8 +3,9 @@
 from hmdb_kedro.datasets.archives.unpacking import (
     archives_in,
     locate,
+    place_to_unpack,
     unpack_classes,
     unpack_folder,
 )
 
-__all__ = ["archives_in", "locate", "unpack_classes", "unpack_folder"]
+__all__ = ["archives_in", "locate", "place_to_unpack", "unpack_classes", "unpack_folder"]

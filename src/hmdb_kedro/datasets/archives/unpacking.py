@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -46,6 +46,15 @@ def archives_in(folder: Path) -> dict[str, Path]:
     """Return the archives that lie in a folder, by name without suffix."""
     files = sorted(file for file in folder.iterdir() if _is_archive(file.name))
     return {_stem(file.name): file for file in files if file.name[0] != "." and file.is_file()}
+
+
+def place_to_unpack(unpack_to: Mapping[str, str] | None) -> Path | None:
+    """Return the `path` that a catalog entry names, if it does.
+
+    Kedro makes keys of that name absolute, at any depth: below the project, wherever it is opened
+    from, a notebook's folder for one. It leaves all other names to the working directory.
+    """
+    return None if unpack_to is None else Path(unpack_to["path"]).expanduser()
 
 
 def unpack_classes(source: Path, unpack_to: Path) -> Path:
