@@ -1,7 +1,10 @@
 """Archives as people have them, and as nobody should: unpacked once, whole, and inside."""
 
+import bz2
+import gzip
 import io
 import logging
+import lzma
 import os
 import shutil
 import stat
@@ -190,6 +193,18 @@ class TestFaults:
         archive = write(tmp_path / name, noise)
         os.truncate(archive, archive.stat().st_size * 2 // 3)
         refused(archive, target, "damaged")
+
+    @pytest.mark.parametrize("fault", ["cut", "broken header"])
+    @pytest.mark.parametrize("name", [name for name in WRITERS if ".t" in name])
+    def test_a_tar_that_stops_between_two_files_is_named(self, tmp_path, target, name, fault):
+        whole = write_tar(tmp_path / "whole.tar", CLASSES).read_bytes()
+        with tarfile.open(tmp_path / "whole.tar") as tar:
+            second = tar.getmembers()[1].offset
+        rest = b"" if fault == "cut" else b"?" + whole[second + 1 :]
+        opener = {"gz": gzip.open, "tgz": gzip.open, "xz": lzma.open, "bz2": bz2.open}
+        with opener.get(name.rpartition(".")[2], open)(tmp_path / name, "wb") as out:
+            out.write(whole[:second] + rest)
+        refused(tmp_path / name, target, f"no end mark at byte {second:,}.*damaged")
 
     @pytest.mark.parametrize("data", [b"", b"no archive at all" * 99, b"Rar!\x1a\x07\x00"])
     def test_what_is_no_archive_is_named(self, tmp_path, target, data):

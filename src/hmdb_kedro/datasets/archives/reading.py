@@ -187,6 +187,15 @@ class _Tar:
             if not info.isdir():
                 kind = "file" if info.isreg() else "other"
             yield _Entry(info.name, info.size, kind, False, info)
+        self._check_end()
+
+    def _check_end(self) -> None:
+        # To tarfile a broken header, and nothing at all, is an end like the zeros that mark one.
+        stream = self._tar.fileobj
+        if stream is not None:
+            stream.seek(self._tar.offset)
+            if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise EOFError(f"no file and no end mark at byte {self._tar.offset:,}")
 
     def open(self, handle: tarfile.TarInfo) -> IO[bytes]:
         stream = self._tar.extractfile(handle)
