@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from kedro.io import DataCatalog, DatasetError
@@ -48,6 +50,16 @@ def test_rows_of_a_killed_run_are_seen_as_progress(path):
     assert list(progress.load().columns) == ["clip_id", "value"]
     table(path).save(rows(a=1))
     assert progress.load().to_numpy().tolist() == [["a", 1]]
+
+
+def test_a_table_that_a_kill_left_without_a_commit_is_begun_anew(path):
+    (Path(path) / "_versions").mkdir(parents=True)
+    assert LanceProgress(path=path, columns=["clip_id"]).load().empty
+    dataset = table(path)
+    assert not dataset.exists()
+    dataset.save(rows(a=1))
+    dataset.confirm()
+    assert content(dataset) == {"a": 1}
 
 
 def test_an_old_version_stays_what_it_was(path):

@@ -204,7 +204,8 @@ def _open(uri: str, storage_options: Mapping[str, str], version: str | None = No
 
 def _has_table(uri: str, storage_options: Mapping[str, str]) -> bool:
     if "://" not in uri:
-        return Path(uri, "_versions").is_dir()
+        # A kill before the first commit leaves the folder without a manifest.
+        return any(Path(uri, "_versions").glob("*.manifest"))
     try:
         _open(uri, storage_options)
     except ValueError as error:  # what Lance raises for "not found"
