@@ -1,6 +1,8 @@
 from pathlib import Path
 
+import lance
 import pandas as pd
+import pyarrow as pa
 import pytest
 from kedro.io import DataCatalog, DatasetError
 from kedro.io.core import Version, VersionNotFoundError
@@ -60,6 +62,26 @@ def test_a_table_that_a_kill_left_without_a_commit_is_begun_anew(path):
     dataset.save(rows(a=1))
     dataset.confirm()
     assert content(dataset) == {"a": 1}
+
+
+def test_no_kill_leaves_new_rows_under_old_settings(path, monkeypatch):
+    def with_settings(value, **values):
+        return pa.Table.from_pandas(rows(**values)).replace_schema_metadata({"settings": value})
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    dataset = LanceTable(path=path)
+    dataset.save(with_settings("1", a=1))
+    for step in ("update_schema_metadata", "merge_insert"):
+        monkeypatch.setattr(lance.LanceDataset, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            dataset.save(with_settings("2", a=2, b=2))
+        monkeypatch.undo()
+        assert lance.dataset(path).to_table()["value"].to_pylist() == [1]
+    dataset.save(with_settings("2", a=2, b=2))
+    assert lance.dataset(path).schema.metadata == {b"settings": b"2"}
+    assert lance.dataset(path).to_table()["value"].to_pylist() == [2, 2]
 
 
 def test_an_old_version_stays_what_it_was(path):

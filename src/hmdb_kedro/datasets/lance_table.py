@@ -79,7 +79,10 @@ class LanceTable(
         return ClipTable(self._uri, tag, self._storage_options)
 
     def save(self, data: pa.Table | pd.DataFrame) -> None:
-        """Commit the rows: those of known clips replace the old ones, others are added."""
+        """Commit the rows: those of known clips replace the old ones, others are added.
+
+        The schema's metadata, where it has changed, is a commit of its own, before the rows.
+        """
         import lance  # noqa: PLC0415
 
         if isinstance(data, pd.DataFrame):
@@ -88,11 +91,12 @@ class LanceTable(
             lance.write_dataset(data, self._uri, storage_options=self._storage_options or None)
             return
         table = _open(self._uri, self._storage_options)
+        if table.schema.metadata != (data.schema.metadata or {}):
+            # Before the rows: no kill in between leaves new ones under old settings.
+            table.update_schema_metadata(_decoded(data.schema.metadata or {}), replace=True)
+            table = _open(self._uri, self._storage_options)
         upsert = table.merge_insert(KEY).when_matched_update_all().when_not_matched_insert_all()
         upsert.execute(data)
-        if table.schema.metadata != (data.schema.metadata or {}):
-            table = _open(self._uri, self._storage_options)
-            table.update_schema_metadata(_decoded(data.schema.metadata or {}), replace=True)
 
     def confirm(self) -> None:
         """Tag the newest commit as this run's version, unless it has a tag already."""
