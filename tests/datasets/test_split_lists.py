@@ -53,3 +53,25 @@ def test_a_line_that_is_none_is_named(tmp_path):
     write_folder(tmp_path, {"wave_test_split1.txt": b"a.avi 1 \na.avi 7\n"})
     with pytest.raises(DatasetError, match=r"line 2: .*Received: 'a\.avi 7'"):
         SplitLists(path=str(tmp_path)).load()
+
+
+def test_a_mark_in_front_of_a_list_is_no_part_of_the_first_name(tmp_path):
+    write_folder(tmp_path, {"wave_test_split1.txt": b"\xef\xbb\xbfa.avi 1 \nb.avi 2 \n"})
+    assert SplitLists(path=str(tmp_path)).load()["clip_id"].to_list() == [
+        "wave/a.avi",
+        "wave/b.avi",
+    ]
+
+
+def test_a_list_that_is_not_utf_8_is_named(tmp_path):
+    write_folder(tmp_path, {"wave_test_split1.txt": "café.avi 1\n".encode("latin-1")})
+    with pytest.raises(
+        DatasetError,
+        match=r"wave_test_split1\.txt is not UTF-8.*0xe9 at position 3.*Save it as UTF-8",
+    ):
+        SplitLists(path=str(tmp_path)).load()
+
+
+def test_what_macos_leaves_beside_a_list_is_none(tmp_path):
+    write_folder(tmp_path, {"._wave_test_split1.txt": b"\x00\x05\x16\x07", **LISTS})
+    assert len(SplitLists(path=str(tmp_path)).load()) == 6

@@ -11,7 +11,8 @@ from kedro.io import AbstractDataset, DatasetError
 
 from hmdb_kedro.datasets.archives import locate, place_to_unpack, unpack_folder
 
-LIST_NAME = re.compile(r"(?P<label>.+)_test_split(?P<split>[123])\.txt")
+# No dot in front: macOS leaves a `._<name>` beside each file on drives that it does not know.
+LIST_NAME = re.compile(r"(?P<label>[^.].*)_test_split(?P<split>[123])\.txt")
 COLUMNS = ["clip_id", "label", "split", "part"]
 
 
@@ -46,7 +47,8 @@ class SplitLists(AbstractDataset[NoReturn, pd.DataFrame]):
         """Return every line of every list.
 
         Raises:
-            DatasetError: A line is not a file name and 0, 1 or 2, or an archive cannot be used.
+            DatasetError: A line is not a file name and 0, 1 or 2, a list is not UTF-8, or an
+                archive cannot be used.
         """
         folder = self._folder(locate(self._path))
         rows = [row for file in sorted(folder.glob("*.txt")) for row in _read(file)]
@@ -96,7 +98,7 @@ def _read(file: Path) -> Iterator[tuple[str, str, int, int]]:
     if name is None:
         return
     label, split = name["label"], int(name["split"])
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_text(file).splitlines(), start=1):
         if not line.strip():
             continue
         clip, _, part = line.strip().rpartition(" ")
@@ -106,3 +108,13 @@ def _read(file: Path) -> Iterator[tuple[str, str, int, int]]:
                 f"Received: {line!r}."
             )
         yield f"{label}/{unicodedata.normalize('NFC', clip.strip())}", label, split, int(part)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")  # with the mark that Windows puts in front
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f"`raw_splits`: {file} is not UTF-8. Received: byte {error.object[error.start]:#04x} "
+            f"at position {error.start}. Save it as UTF-8."
+        ) from None
