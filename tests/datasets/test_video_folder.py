@@ -14,7 +14,8 @@ from hmdb_kedro.datasets import VideoFolder
 def test_clips_are_listed_by_class_and_name(tmp_path):
     for name in ("wave/b.avi", "sit/a.avi", "wave/a.avi"):
         write_clip(tmp_path / name, moving_clip(0, 0, n_frames=2))
-    (tmp_path / "wave" / "notes.txt").write_text("no clip")
+    for name in ("notes.txt", "._a.avi", ".hidden.avi"):
+        (tmp_path / "wave" / name).write_text("no clip")
     assert list(VideoFolder(path=str(tmp_path)).load()) == ["sit/a.avi", "wave/a.avi", "wave/b.avi"]
 
 

@@ -177,7 +177,8 @@ def test_an_array_that_is_no_video_is_refused(shape):
 
 def test_a_folder_stands_for_its_videos(tmp_path):
     files = [clip(tmp_path / "a", "2.avi"), clip(tmp_path / "b", "1.AVI")]
-    (tmp_path / "a" / "notes.txt").touch()
+    for name in ("notes.txt", "._2.avi"):
+        (tmp_path / "a" / name).touch()
     assert list(expand_folders([tmp_path, files[0]])) == [*files, files[0]]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hmdb_kedro.video.clips import VIDEO_SUFFIXES
+from hmdb_kedro.video.clips import is_video
 from hmdb_kedro.video.decode import Capture, UnreadableClipError, describe_cut
 from hmdb_kedro.video.live import Plan, Settings, frames_behind, hold_clip
 from hmdb_kedro.video.samples import Pictures
@@ -152,9 +152,7 @@ def expand_folders(paths: Iterable[Path]) -> Iterator[Path]:
     """
     for path in paths:
         found = sorted(
-            file
-            for file in (path.rglob("*") if path.is_dir() else ())
-            if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file()
+            file for file in (path.rglob("*") if path.is_dir() else ()) if is_video(file)
         )
         yield from found or [path]
 

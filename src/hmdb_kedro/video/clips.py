@@ -10,6 +10,14 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 
+def is_video(file: Path) -> bool:
+    """Whether a file is a video by its name, and not hidden.
+
+    On drives that it does not know, macOS leaves a `._<name>` beside each file.
+    """
+    return file.suffix.lower() in VIDEO_SUFFIXES and file.name[0] != "." and file.is_file()
+
+
 @dataclass(frozen=True)
 class ClipFile:
     """One clip on disk; cheap to make and to send to a worker.
@@ -42,7 +50,7 @@ class ClipFolder(Mapping[str, ClipFile]):
     def __iter__(self) -> Iterator[str]:
         for folder in sorted(self._class_folders()):
             for file in sorted(folder.iterdir()):
-                if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file():
+                if is_video(file):
                     yield f"{folder.name}/{file.name}"
 
     def __len__(self) -> int:
