@@ -1,8 +1,11 @@
+import time
+
 import pytest
 from clips import moving_clip, write_clip
 from params import make
 
 from hmdb_kedro.errors import UserError
+from hmdb_kedro.extraction import planning
 from hmdb_kedro.extraction.planning import plan
 from hmdb_kedro.video.clips import ClipFolder
 
@@ -53,3 +56,18 @@ def test_no_readable_clip_is_the_users_to_mend(tmp_path):
     (tmp_path / "wave" / "a.avi").write_bytes(b"no video")
     with pytest.raises(UserError, match=r"None of 1 clips can be read.*wave/a\.avi"):
         plan(list(ClipFolder(tmp_path).values()), FRAMES, FLOW, 3)
+
+
+def test_a_stride_longer_than_every_clip_is_the_users_to_mend(folder):
+    flow = FLOW.model_copy(update={"stride": 6})
+    with pytest.raises(
+        UserError, match=r"`flow\.stride`.*Received: 6, .* at most 6 frames of a clip"
+    ):
+        plan(list(ClipFolder(folder).values()), FRAMES, flow, 2)
+
+
+def test_a_decoder_that_hangs_is_named(folder, monkeypatch):
+    monkeypatch.setattr(planning, "probe_clip", lambda *_, **__: time.sleep(1))
+    hasty = FRAMES.model_copy(update={"clip_timeout_s": 0.05})
+    with pytest.raises(UserError, match=r"None of 2 clips can be read.*not done after 0\.05 s"):
+        plan(list(ClipFolder(folder).values()), hasty, FLOW, 2)

@@ -11,6 +11,7 @@ import numpy as np
 from joblib import cpu_count
 
 from hmdb_kedro.errors import UserError
+from hmdb_kedro.extraction.limits import within
 from hmdb_kedro.params import DisPreset, FlowAlgorithm, FlowParams, FramesParams
 from hmdb_kedro.video.clips import ClipFile
 from hmdb_kedro.video.decode import UnreadableClipError, probe_clip, read_frames
@@ -70,7 +71,7 @@ def plan(
     """Time every step on a few clips, spread over the set, and scale to all of it.
 
     Raises:
-        UserError: None of them can be read.
+        UserError: None of them can be read, or none is long enough for flow.
     """
     cv2.setNumThreads(1)
     chosen = [clips[i] for i in np.linspace(0, len(clips) - 1, n_tried).round().astype(int)]
@@ -85,11 +86,22 @@ def plan(
             unreadable[clip.clip_id] = str(error)
     if not sizes:
         raise UserError(f"None of {len(unreadable)} clips can be read. Received: {unreadable}.")
+    _check_pairs(costs, flow)
     read = sum(cost.n_frames for cost in costs["data_prep"])
     total = round(read * sum(clip.file.stat().st_size for clip in clips) / sum(sizes.values()))
     work = Work(len(clips), total, tuple(sizes), unreadable)
     n_jobs = cpu_count() if flow.n_jobs == -1 else flow.n_jobs
     return work, [_estimate(step, found, total, n_jobs) for step, found in costs.items()]
+
+
+def _check_pairs(costs: dict[str, list[_Cost]], flow: FlowParams) -> None:
+    if not all(any(cost.n_frames for cost in found) for found in costs.values()):
+        longest = max(cost.n_frames for cost in costs["data_prep"])
+        raise UserError(
+            "`flow.stride` leaves no pair of frames in any clip that was tried. Received: "
+            f"{flow.stride}, and at most {min(longest, _MOST_FRAMES)} frames of a clip. Choose a "
+            "smaller stride."
+        )
 
 
 def _estimate(step: str, costs: list[_Cost], n_frames: int, n_jobs: int) -> Estimate:
@@ -105,7 +117,10 @@ def _try_clip(
     clip: ClipFile, frames: FramesParams, flow: FlowParams
 ) -> Iterator[tuple[str, _Cost]]:
     start = time.perf_counter()
-    probe = probe_clip(clip.file, min_frames=2, min_decoded_share=0.0)
+    probe = within(
+        frames.clip_timeout_s,
+        lambda: probe_clip(clip.file, min_frames=2, min_decoded_share=0.0),
+    )
     if probe.reason:
         raise UnreadableClipError(probe.reason)
     yield "data_prep", _Cost(time.perf_counter() - start, 0, probe.n_frames)
