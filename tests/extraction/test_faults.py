@@ -3,6 +3,7 @@
 import errno
 import shutil
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -61,6 +62,21 @@ def test_a_clip_replaced_after_the_index_was_made_is_refused(whole, tmp_path):
     task = ClipTask("wave/clip.avi", file, hash_file(file), 6, 30.0)
     write_clip(file, moving_clip(2, 0, n_frames=6, height=48, width=64))
     assert "changed since data_prep" in frames_row(task, FRAMES)["reason"]
+
+
+@pytest.mark.parametrize(
+    "make_row", [partial(frames_row, params=FRAMES), partial(flow_row, params=FLOW)]
+)
+def test_a_clip_written_over_while_it_is_read_is_refused(whole, tmp_path, monkeypatch, make_row):
+    def read_while_another_writes(file, **_):
+        yield from moving_clip(1, 1, n_frames=6, height=48, width=64)
+        write_clip(file, moving_clip(2, 0, n_frames=6, height=48, width=64))
+
+    file = tmp_path / "clip.avi"
+    file.write_bytes(whole)
+    task = ClipTask("wave/clip.avi", file, hash_file(file), 6, 30.0)
+    monkeypatch.setattr(rows, "read_frames", read_while_another_writes)
+    assert "changed since data_prep" in make_row(task)["reason"]
 
 
 def test_a_decoder_that_hangs_is_cut_off(whole, tmp_path, monkeypatch):

@@ -166,11 +166,17 @@ def _sizes(encoded: list[bytes], shape: tuple[int, int] | None) -> Row:
 
 def _checked_frames(task: ClipTask) -> Iterator[np.ndarray]:
     """Yield the frames, each until the next, and hold the clip to what the index saw."""
-    if hash_file(task.file) != task.content_hash:
-        raise UnreadableClipError("the file changed since data_prep; run data_prep again")
+    _check_content(task)
     n_frames = 0
     for frame in read_frames(task.file, reuse=True):
         n_frames += 1
         yield frame
+    # Again: a file written over meanwhile may hold as many frames. One that was not costs a look.
+    _check_content(task)
     if n_frames != task.n_frames:
         raise UnreadableClipError(f"{n_frames} frames decode, the index counted {task.n_frames}")
+
+
+def _check_content(task: ClipTask) -> None:
+    if hash_file(task.file) != task.content_hash:
+        raise UnreadableClipError("the file changed since data_prep; run data_prep again")
