@@ -43,6 +43,11 @@ def test_what_can_go_is_listed_first(data_root):
     assert len(table_at(data_root / "04_feature" / "flow.lance").load()) == 2
 
 
+def test_a_table_that_a_kill_left_without_a_commit_is_passed_over(tmp_path):
+    (tmp_path / "flow.lance" / "_versions").mkdir(parents=True)
+    assert find_stale(tmp_path, keep=2) == []
+
+
 def test_newest_versions_stay_readable_and_the_rest_is_gone(data_root):
     flow = data_root / "04_feature" / "flow.lance"
     before = used(data_root)

@@ -36,7 +36,8 @@ def find_stale(data_root: Path, keep: int) -> list[Stale]:
         data_root: Where the project's data are.
         keep: Versions that stay, of each.
     """
-    tables = sorted(path.parent for path in data_root.rglob("*.lance/_versions"))
+    commits = data_root.rglob("*.lance/_versions/*.manifest")
+    tables = sorted({commit.parents[1] for commit in commits})
     found = [_stale_rows(table, keep) for table in tables]
     found += [_stale_files(folder, keep) for folder in sorted(_versioned_folders(data_root))]
     return [stale for stale in found if stale.versions or stale.n_bytes]
