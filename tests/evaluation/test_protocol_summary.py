@@ -36,10 +36,21 @@ SOURCES = {
 }
 
 
-def run_of(model, n_right, *, split=1, seed=1, version="1", key="a", val_right=20, data_set=""):
+def run_of(
+    model,
+    n_right,
+    *,
+    split=1,
+    seed=1,
+    version="1",
+    key="a",
+    val_right=20,
+    val_clips=N_CLIPS,
+    data_set="",
+):
     """A run that is right on its first test clips."""
     tables = [scores_of(np.arange(N_CLIPS) < n_right)]
-    tables.append(scores_of(np.arange(N_CLIPS) < val_right, "val"))
+    tables.append(scores_of(np.arange(val_clips) < val_right, "val"))
     protocol = {"settings_key": key, "streams": ["spatial", "temporal"]}
     scores = pd.concat(tables, ignore_index=True)
     return ScoredRun(model, split, seed, version, protocol, lambda: scores, SOURCES, data_set)
@@ -112,6 +123,18 @@ def test_fusion_is_held_to_the_stream_that_validation_chose():
     (pair,) = summary["comparisons"]["pairs"]
     assert (pair["model"], pair["against"]) == ("two_stream", "best_stream")
     assert pair["gain"]["estimate"] == pytest.approx(0.25)
+
+
+def test_without_validation_clips_no_stream_is_chosen_by_test_clips():
+    runs = [
+        run_of("two_stream", 30, val_clips=0),
+        run_of("spatial", 28, val_clips=0),
+        run_of("temporal", 20, val_clips=0),
+    ]
+    summary = summary_of(runs)
+    assert summary["best_stream"] == {}
+    assert summary["comparisons"]["pairs"] == []
+    assert ["two_stream", "best_stream"] in summary["comparisons"]["left_out"]
 
 
 def test_runs_under_other_settings_and_older_ones_are_left_out():

@@ -62,7 +62,7 @@ def summarise_runs(
         with the mean of the splits (top1, mean_class_accuracy), sd_over_splits, sd_over_seeds (in
         a split), `pooled` (top1 over all clips with its interval by source), by_split and runs;
         `comparisons` (as those of one run, with gain_by_run); best_stream: how often each stream
-        was the best of validation.
+        was the best of validation, of the runs that have validation clips.
 
     Raises:
         UserError: Scores hold a clip that the index does not know.
@@ -193,24 +193,27 @@ def _gain_by_run(table: pd.DataFrame, model: str, against: str) -> dict[str, Any
 
 
 def _best_streams(runs: Sequence[ScoredRun]) -> list[ScoredRun]:
-    """Return for each fused run the stream that validation chose, as in a run of its own."""
+    """Return for each fused run the stream that validation chose, as in a run of its own.
+
+    A run without validation clips has none: only the test part could choose.
+    """
     by_key = {(run.model, run.data_set, run.split, run.seed): run for run in runs}
     best = []
     for fused in (run for run in runs if run.model == FUSED):
         keys = [
             (name, fused.data_set, fused.split, fused.seed) for name in fused.protocol["streams"]
         ]
-        if all(key in by_key for key in keys):
-            best.append(max((by_key[key] for key in keys), key=_rank))
+        streams = [by_key[key] for key in keys if key in by_key]
+        parts = [part(stream.load_scores(), "val") for stream in streams]
+        if len(parts) == len(keys) and all(len(labels) for _, labels in parts):
+            ranks = [_rank(*val) for val in parts]
+            best.append(streams[ranks.index(max(ranks))])
     return best
 
 
-def _rank(run: ScoredRun) -> tuple[float, float]:
-    scores = run.load_scores()
-    val = part(scores, "val")
-    if not len(val[1]):
-        return -log_loss(*part(scores, "test")), 0.0
-    return float(top_k_hits(*val, 1).mean()), -log_loss(*val)
+def _rank(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    right = top_k_hits(probabilities, labels, 1).mean()
+    return float(right), -log_loss(probabilities, labels)
 
 
 def _matches(rows: pd.DataFrame, run: ScoredRun) -> "pd.Series[bool]":
