@@ -1,10 +1,12 @@
 """What a run has stored, as an evaluation over several runs takes it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+
+from hmdb_kedro.params import hash_values
 
 
 @dataclass(frozen=True)
@@ -30,3 +32,14 @@ class ScoredRun:
     load_scores: Callable[[], pd.DataFrame]
     sources: Mapping[str, str]
     data_set: str = ""
+
+
+def fused_settings_key(fused: Mapping[str, Any], streams: Iterable[Mapping[str, Any]]) -> str:
+    """Return the `settings_key` of a fusion: 16 hex digits, of its rule and of its streams' keys.
+
+    Args:
+        fused: streams, rule and temperature of its protocol.
+        streams: The protocols of its streams, in its order.
+    """
+    recipe = [fused["streams"], fused["rule"], fused["temperature"]]
+    return hash_values([recipe, [stream["settings_key"] for stream in streams]])

@@ -8,7 +8,7 @@ import pytest
 
 from hmdb_kedro.evaluation.protocol import newest_runs, summarise_runs
 from hmdb_kedro.evaluation.significance import TRAINED_MODEL
-from hmdb_kedro.runs import ScoredRun
+from hmdb_kedro.runs import ScoredRun, fused_settings_key
 
 CLASSES = ["sit", "wave"]
 N_CLIPS, CLIPS_A_SOURCE = 40, 2
@@ -36,22 +36,15 @@ SOURCES = {
 }
 
 
-def run_of(
-    model,
-    n_right,
-    *,
-    split=1,
-    seed=1,
-    version="1",
-    key="a",
-    val_right=20,
-    val_clips=N_CLIPS,
-    data_set="",
-):
-    """A run that is right on its first test clips."""
+def run_of(model, n_right, *, split=1, seed=1, version="1", key="a", val_right=20, data_set=""):
+    """A run that is right on its first test clips; without validation clips where told None."""
     tables = [scores_of(np.arange(N_CLIPS) < n_right)]
-    tables.append(scores_of(np.arange(val_clips) < val_right, "val"))
-    protocol = {"settings_key": key, "streams": ["spatial", "temporal"]}
+    if val_right is not None:
+        tables.append(scores_of(np.arange(N_CLIPS) < val_right, "val"))
+    protocol = {"settings_key": key}
+    if model == "two_stream":
+        protocol = {"streams": ["spatial", "temporal"], "rule": "average", "temperature": False}
+        protocol["settings_key"] = fused_settings_key(protocol, [{"settings_key": key}] * 2)
     scores = pd.concat(tables, ignore_index=True)
     return ScoredRun(model, split, seed, version, protocol, lambda: scores, SOURCES, data_set)
 
@@ -127,13 +120,22 @@ def test_fusion_is_held_to_the_stream_that_validation_chose():
 
 def test_without_validation_clips_no_stream_is_chosen_by_test_clips():
     runs = [
-        run_of("two_stream", 30, val_clips=0),
-        run_of("spatial", 28, val_clips=0),
-        run_of("temporal", 20, val_clips=0),
+        run_of("two_stream", 30, val_right=None),
+        run_of("spatial", 28, val_right=None),
+        run_of("temporal", 20, val_right=None),
     ]
     summary = summary_of(runs)
     assert summary["best_stream"] == {}
     assert summary["comparisons"]["pairs"] == []
+    assert ["two_stream", "best_stream"] in summary["comparisons"]["left_out"]
+
+
+def test_fusion_is_held_to_no_stream_that_it_was_not_made_of():
+    old = [run_of("two_stream", 30), run_of("spatial", 28), run_of("temporal", 20)]
+    new = [run_of("temporal", 24, version="2", key="b")]
+    assert len(summary_of(old)["comparisons"]["pairs"]) == 1
+    summary = summary_of([*old, *new])
+    assert summary["best_stream"] == {}
     assert ["two_stream", "best_stream"] in summary["comparisons"]["left_out"]
 
 

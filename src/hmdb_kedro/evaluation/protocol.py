@@ -18,7 +18,7 @@ from hmdb_kedro.evaluation.metrics import log_loss, mean_class_accuracy, top_k_h
 from hmdb_kedro.evaluation.scores import part
 from hmdb_kedro.evaluation.significance import ALPHA, TRAINED_MODEL, compare_models
 from hmdb_kedro.params import FUSED
-from hmdb_kedro.runs import ScoredRun
+from hmdb_kedro.runs import ScoredRun, fused_settings_key
 
 BEST = "best_stream"
 NO_RUNS = "No run has stored scores beside the settings they were made under."
@@ -195,20 +195,27 @@ def _gain_by_run(table: pd.DataFrame, model: str, against: str) -> dict[str, Any
 def _best_streams(runs: Sequence[ScoredRun]) -> list[ScoredRun]:
     """Return for each fused run the stream that validation chose, as in a run of its own.
 
-    A run without validation clips has none: only the test part could choose.
+    A run without validation clips has none: only the test part could choose. Nor has one that was
+    made of streams under other settings than these.
     """
     by_key = {(run.model, run.data_set, run.split, run.seed): run for run in runs}
-    best = []
+    best: list[ScoredRun] = []
     for fused in (run for run in runs if run.model == FUSED):
         keys = [
             (name, fused.data_set, fused.split, fused.seed) for name in fused.protocol["streams"]
         ]
-        streams = [by_key[key] for key in keys if key in by_key]
-        parts = [part(stream.load_scores(), "val") for stream in streams]
-        if len(parts) == len(keys) and all(len(labels) for _, labels in parts):
-            ranks = [_rank(*val) for val in parts]
-            best.append(streams[ranks.index(max(ranks))])
+        if all(key in by_key for key in keys):
+            best += _best_of(fused, [by_key[key] for key in keys])
     return best
+
+
+def _best_of(fused: ScoredRun, streams: Sequence[ScoredRun]) -> list[ScoredRun]:
+    made_of = fused_settings_key(fused.protocol, [stream.protocol for stream in streams])
+    parts = [part(stream.load_scores(), "val") for stream in streams]
+    if fused.protocol["settings_key"] != made_of or not all(len(labels) for _, labels in parts):
+        return []
+    ranks = [_rank(*val) for val in parts]
+    return [streams[ranks.index(max(ranks))]]
 
 
 def _rank(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, float]:

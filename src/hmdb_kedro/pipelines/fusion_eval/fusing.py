@@ -23,6 +23,7 @@ from hmdb_kedro.evaluation.scores import (
     unstacked,
 )
 from hmdb_kedro.params import TwoStreamParams, hash_values
+from hmdb_kedro.runs import fused_settings_key
 
 logger = logging.getLogger(__name__)
 
@@ -100,11 +101,10 @@ def describe_fusion(
         logger.warning("The streams' scores are of several splits or seeds: no part of a protocol.")
     if not of_one_run or any("run_key" not in protocol for protocol in streams):
         return found
-    recipe = [found["streams"], found["rule"], found["temperature"]]
     keys = {name.removesuffix("_protocol"): p.get("run_key") for name, p in protocols.items()}
     return found | {
         "run_key": evaluation_key(params, keys),
-        "settings_key": hash_values([recipe, [protocol["settings_key"] for protocol in streams]]),
+        "settings_key": fused_settings_key(found, streams),
     }
 
 
