@@ -105,6 +105,11 @@ def test_the_claim_is_about_a_design_from_two_seeds_on():
     assert "For the design: 2 trainings a split" in two["comparisons"]["pairs"][0]["sentence"]
 
 
+def test_one_seed_of_each_of_two_models_is_no_design():
+    runs = [run_of("spatial", 20, seed=1), run_of("temporal", 20, seed=2)]
+    assert summary_of(runs)["about"] == "one trained model a split"
+
+
 def test_fusion_is_held_to_the_stream_that_validation_chose():
     runs = [
         run_of("two_stream", 30),

@@ -143,7 +143,7 @@ def _summary(hits: pd.DataFrame, figures: pd.DataFrame) -> dict[str, Any]:
         "sd_over_seeds": _deviation_within(figures, "top1"),
         "pooled": pooled.to_json(),
         "n_splits": len(by_split),
-        "n_seeds": int(figures.groupby(_PART)["seed"].nunique().min()),
+        "n_seeds": _fewest_seeds(figures, _PART),
         "by_split": by_split.reset_index().to_dict("records"),
         "runs": figures.drop(columns="model").to_dict("records"),
     }
@@ -230,11 +230,13 @@ def _matches(rows: pd.DataFrame, run: ScoredRun) -> "pd.Series[bool]":
 
 
 def _about(runs: pd.DataFrame) -> str:
-    return "design" if _fewest_seeds(runs) > 1 else "one trained model a split"
+    # By model: seeds of another model say nothing of how this one varies.
+    seeds = _fewest_seeds(runs, ["model", *_PART])
+    return "design" if seeds > 1 else "one trained model a split"
 
 
 def _claim(runs: pd.DataFrame) -> str:
-    seeds = _fewest_seeds(runs)
+    seeds = _fewest_seeds(runs, _PART)  # a row is of all the models compared
     if seeds < 2:
         return TRAINED_MODEL
     return (
@@ -243,8 +245,8 @@ def _claim(runs: pd.DataFrame) -> str:
     )
 
 
-def _fewest_seeds(runs: pd.DataFrame) -> int:
-    return int(runs.groupby(_PART)["seed"].nunique().min())
+def _fewest_seeds(runs: pd.DataFrame, by: list[str]) -> int:
+    return int(runs.groupby(by)["seed"].nunique().min())
 
 
 def _deviation(values: "pd.Series[float]") -> float | None:
