@@ -1,6 +1,7 @@
 """Made-up runs over splits and seeds, whose means and spreads are known."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -165,3 +166,13 @@ def test_a_declared_pair_joins_holms_correction_and_an_absent_one_is_named():
 
 def test_without_runs_the_summary_says_so():
     assert summary_of([])["models"] == {}
+
+
+def test_a_run_without_a_test_clip_is_left_out_and_named(caplog):
+    empty = run_of("temporal", 0, split=2, seed=3)
+    scores = empty.load_scores()
+    empty = replace(empty, load_scores=lambda: scores[scores["partition"] == "val"])
+    summary = summary_of([run_of("temporal", 20), empty])
+    assert [run["split"] for run in summary["models"]["temporal"]["runs"]] == [1]
+    assert "temporal (split 2, seed 3) has no test clip: left out." in caplog.text
+    assert summary_of([empty])["models"] == {}

@@ -5,6 +5,7 @@ correctness of a clip is averaged over the seeds first, then the clips of all sp
 drawn by source video.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,8 +21,9 @@ from hmdb_kedro.evaluation.significance import ALPHA, TRAINED_MODEL, compare_mod
 from hmdb_kedro.params import FUSED
 from hmdb_kedro.runs import ScoredRun, fused_settings_key
 
+logger = logging.getLogger(__name__)
 BEST = "best_stream"
-NO_RUNS = "No run has stored scores beside the settings they were made under."
+NO_RUNS = "No run has stored scores of test clips beside the settings they were made under."
 # Fusion against the best of its streams, v2 against v1.
 PAIRS = ((FUSED, BEST), ("cnn3d_v2", "cnn3d_v1"))
 _PART, _RUN = ["data_set", "split"], ["data_set", "split", "seed"]
@@ -52,7 +54,8 @@ def summarise_runs(
     """Sum up the runs of several splits and seeds under the same settings.
 
     Args:
-        runs: At most one for each model, data set, split and seed; see `newest_runs`.
+        runs: At most one for each model, data set, split and seed; see `newest_runs`. Those without
+            a test clip are left out.
         pairs: What is compared beside `PAIRS`; pairs of which a model has no runs are left out.
         draws: Of the bootstrap and the permutation test.
         seed: Of both.
@@ -67,6 +70,7 @@ def summarise_runs(
     Raises:
         UserError: Scores hold a clip that the index does not know.
     """
+    runs = [run for run in runs if _has_test_clips(run)]
     if not runs:
         return {"models": {}, "reason": NO_RUNS}
     hits = pd.concat([_hits(run) for run in runs], ignore_index=True)
@@ -91,6 +95,15 @@ def summarise_runs(
             pd.concat([hits, *streams], ignore_index=True), pairs, draws, seed
         ),
     }
+
+
+def _has_test_clips(run: ScoredRun) -> bool:
+    found = bool((run.load_scores()["partition"] == "test").any())
+    if not found:
+        logger.warning(
+            "%s (split %d, seed %d) has no test clip: left out.", run.model, run.split, run.seed
+        )
+    return found
 
 
 def _hits(run: ScoredRun) -> pd.DataFrame:
