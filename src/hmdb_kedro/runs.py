@@ -1,7 +1,9 @@
 """What a run has stored, as an evaluation over several runs takes it."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -43,3 +45,12 @@ def fused_settings_key(fused: Mapping[str, Any], streams: Iterable[Mapping[str, 
     """
     recipe = [fused["streams"], fused["rule"], fused["temperature"]]
     return hash_values([recipe, [stream["settings_key"] for stream in streams]])
+
+
+def read_stored(file: Path) -> dict[str, Any]:
+    """Return what a run has stored as JSON; nothing where a kill has cut it off."""
+    try:
+        stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return stored

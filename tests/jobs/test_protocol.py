@@ -220,6 +220,14 @@ class TestStored:
         file.write_text(json.dumps({"run_key": "key"})[:-3])
         assert stored.find("spatial", 1, 1).scored is None
 
+    def test_a_protocol_cut_off_is_left_out_of_a_summary_and_named(self, tmp_path, save, caplog):
+        for name in ("empty", "half"):
+            save(f"{name}.protocol", "v1", split=1, seed=1, settings_key="a")
+            (file,) = tmp_path.rglob(f"{name}_protocol.json/v1/*.json")
+            file.write_text(file.read_text()[:-3] if name == "half" else "")
+            assert ProtocolRuns(path=str(tmp_path)).load() == []
+            assert f"{file} is cut off" in caplog.text
+
     def test_runs_without_keys_or_scores_are_no_part_of_a_protocol(self, tmp_path, save):
         save("spatial.protocol", "v1", split=1, seed=1)
         save("temporal.protocol", "v1", split=1, seed=1, settings_key="a")

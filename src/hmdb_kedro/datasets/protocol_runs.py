@@ -1,6 +1,6 @@
 """What the runs over splits and seeds have stored, to be summed up."""
 
-import json
+import logging
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
-from hmdb_kedro.runs import ScoredRun
+from hmdb_kedro.runs import ScoredRun, read_stored
 
+logger = logging.getLogger(__name__)
 _SCORES = "07_model_output"
 _INDEX = "03_primary/clip_index.parquet"
 
@@ -19,7 +20,8 @@ class ProtocolRuns(AbstractDataset[NoReturn, list[ScoredRun]]):
     """Load all versions of all scores below a data root: a read-only view.
 
     A run of a model counts where scores and protocol of one version are there, and the protocol
-    says under which settings they were made. Scores are read when they are asked for.
+    says under which settings they were made; one that a kill has cut off is left out. Scores are
+    read when they are asked for.
 
     Example catalog entry:
     ```yaml
@@ -56,7 +58,9 @@ class ProtocolRuns(AbstractDataset[NoReturn, list[ScoredRun]]):
 
     def _runs(self, file: Path, sources: dict[str, str]) -> Iterator[ScoredRun]:
         version, model = file.parent.name, file.name.removesuffix("_protocol.json")
-        protocol = json.loads(file.read_text(encoding="utf-8"))
+        protocol = read_stored(file)
+        if not protocol:
+            logger.warning("%s is cut off: that run is left out. Delete it.", file)
         table = f"{model}_scores.parquet"
         scores = file.parents[2] / table / version / table
         if "settings_key" in protocol and scores.is_file():

@@ -5,7 +5,6 @@ depend on. Nothing else is kept, so that a command killed at any moment goes on 
 """
 
 import ctypes
-import json
 import logging
 import signal
 import subprocess
@@ -20,6 +19,7 @@ import pandas as pd
 
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.params import MODELS, RootParams
+from hmdb_kedro.runs import read_stored
 from hmdb_kedro.tracking.source import PICTURES
 
 EXTRACTION = ("data_prep", "frames", "flow")
@@ -268,7 +268,7 @@ class Versions:
         """Return the versions of a JSON entry that carry a key, newest first."""
         folder = self._folder(entry, split)
         found = self.newest_first(entry, split)
-        return [v for v in found if _read(folder / v / folder.name).get("run_key") == run_key]
+        return [v for v in found if read_stored(folder / v / folder.name).get("run_key") == run_key]
 
     def _folder(self, entry: str, split: int) -> Path:
         return Path(str(self.catalogs[split].get(entry)._filepath))
@@ -391,14 +391,6 @@ def _scored_versions(found: Mapping[str, Found], models: Mapping[str, Steps]) ->
         if state.scored
         for entry in models[model].results
     }
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:  # cut off by a kill
-        return {}
-    return stored
 
 
 def _check(status: int, what: str) -> None:
