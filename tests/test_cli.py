@@ -1,18 +1,21 @@
 """What a user reads when something is wrong: one line, and the right exit code."""
 
+import json
 import logging
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
 from click.testing import CliRunner
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.project import configure_project, pipelines
+from kedro.framework.project import configure_project, pipelines, settings
 from kedro.io import DatasetError, MemoryDataset
 from kedro_datasets.json import JSONDataset
+from score_tables import index_of, scores_of
 
 from hmdb_kedro import cli, pipeline_registry
 from hmdb_kedro.configuration import ProjectConfigLoader
@@ -55,6 +58,23 @@ def command_that_raises(error):
         raise error
 
     return cli.CleanCommand("test", callback=callback)
+
+
+def run_below(root):
+    """Store a run of one model, as a protocol does."""
+    entries = {
+        "07_model_output/split1/spatial_protocol.json/1/spatial_protocol.json": json.dumps(
+            {"split": 1, "seed": 1, "settings_key": "a"}
+        ),
+        "07_model_output/split1/spatial_scores.parquet/1/spatial_scores.parquet": scores_of(1),
+        "03_primary/clip_index.parquet/1/clip_index.parquet": index_of(scores_of(1)),
+    }
+    for name, entry in entries.items():
+        (root / name).parent.mkdir(parents=True)
+        if isinstance(entry, str):
+            (root / name).write_text(entry, encoding="utf-8")
+        else:
+            entry.to_parquet(root / name)
 
 
 def test_run_keeps_every_option_of_kedros_own():
@@ -195,6 +215,35 @@ def test_hmdb_is_a_group_beside_kedros_commands():
     assert isinstance(cli.cli.commands["hmdb"], click.Group)
     assert cli.cli.commands["run"] is cli.run
     assert "results" in cli.hmdb.commands
+
+
+class TestRootsOfASummary:
+    @pytest.fixture(autouse=True)
+    def _without_session(self, monkeypatch):
+        """Read the parameters alone: a session imports MLflow."""
+        loader = settings.CONFIG_LOADER_CLASS(
+            str(PROJECT / "conf"), env="sample", **settings.CONFIG_LOADER_ARGS
+        )
+        context = SimpleNamespace(config_loader=loader)
+        monkeypatch.setattr(cli.studies, "open_context", lambda *_: context)
+        monkeypatch.chdir(PROJECT)
+
+    def result(self, *roots):
+        arguments = ["protocol-summary", "--env", "sample", *map(str, roots)]
+        return CliRunner().invoke(cli.hmdb, arguments)
+
+    def test_a_mistyped_one_is_refused(self, tmp_path):
+        result = self.result(tmp_path / "nowhere")
+        assert result.exit_code == 2
+        assert "nowhere' does not exist" in " ".join(result.stderr.split())
+
+    def test_one_without_runs_is_named(self, tmp_path):
+        run_below(tmp_path / "left")
+        (tmp_path / "right").mkdir()
+        result = self.result(tmp_path / "left", tmp_path / "right")
+        assert result.exit_code == 1
+        assert f"Received: {tmp_path / 'right'} with none." in result.stderr
+        assert self.result(tmp_path / "left").exit_code == 0
 
 
 def test_without_kedro_one_line_says_what_to_install():

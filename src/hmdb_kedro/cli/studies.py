@@ -127,7 +127,7 @@ def protocol(
 
 @hmdb.command(cls=CleanCommand, name="protocol-summary")
 @project_options
-@click.argument("roots", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("roots", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), help="A JSON file to write it to.")
 def protocol_summary(
     env: str | None,
@@ -140,19 +140,29 @@ def protocol_summary(
 
     Without ROOTS, that of the environment.
     """
-    from hmdb_kedro.datasets import ProtocolRuns  # noqa: PLC0415 - imports pandas
-
     context = open_context(env, conf_source, params)
     known = check_parameters(dict(context.config_loader["parameters"]))
-    found = [
-        run
-        for root in roots or (data_root(context),)
-        for run in ProtocolRuns(path=str(root), name=str(root) if len(roots) > 1 else "").load()
-    ]
-    summary = _summarise(found, known)
+    found = _stored_runs(roots or (data_root(context),))
+    summary = _summarise([run for runs in found.values() for run in runs], known)
     if output is not None:
         output.write_text(json.dumps(summary, indent=2), encoding="utf-8")
     _show_summary(summary)
+
+
+def _stored_runs(roots: tuple[Path, ...]) -> "dict[Path, list[ScoredRun]]":
+    from hmdb_kedro.datasets import ProtocolRuns  # noqa: PLC0415 - imports pandas
+
+    runs = {
+        root: ProtocolRuns(path=str(root), name=str(root) if len(roots) > 1 else "").load()
+        for root in roots
+    }
+    empty = [str(root) for root, found in runs.items() if not found]
+    if empty:
+        raise UserError(
+            "A data root must hold runs that have stored scores (07_model_output). Received: "
+            f"{', '.join(empty)} with none. Name another, or do: kedro hmdb protocol"
+        )
+    return runs
 
 
 def _summarise(runs: "list[ScoredRun]", params: RootParams) -> dict[str, Any]:
