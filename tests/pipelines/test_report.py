@@ -14,7 +14,17 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from params import make
-from score_tables import COST, PROTOCOL, REPORTS, FilmStock, Kept, ablations_of, index_of, motion_of
+from score_tables import (
+    CLASSES,
+    COST,
+    PROTOCOL,
+    REPORTS,
+    FilmStock,
+    Kept,
+    ablations_of,
+    index_of,
+    motion_of,
+)
 from score_tables import scores_of as weak_scores_of
 
 from hmdb_kedro import cli
@@ -193,6 +203,18 @@ class TestFaults:
             assert "two_stream is right on" in text
             assert "no better than with shuffled labels" in text
         assert "No fault found" not in found["report"]
+
+    def test_too_few_sources_to_tell_are_no_fault_and_said(self):
+        models = models_of()
+        models = {m: scores[scores["label"].isin(CLASSES[:2])] for m, scores in models.items()}
+        index = index_for_leaks(models["spatial"])
+        is_test = index["partition"] == "test"
+        index.loc[is_test, "source_video"] = "film of " + index.loc[is_test, "label"]
+        found = written(models, index)
+        words = Page(found["report"]).words
+        assert "too few sources to tell the fusion from shuffled labels" in words
+        assert "Do not trust" not in words
+        assert "too few sources to tell any model" in found["model_card"]
 
     def test_a_stream_alone_may_be_no_better_than_chance(self):
         models = models_of()

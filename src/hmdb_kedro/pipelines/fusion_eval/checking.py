@@ -1,8 +1,10 @@
 """Look for what would make every figure worthless: leaks, other labels, labels without meaning."""
 
 import logging
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from hmdb_kedro.evaluation.control import shuffled_label_controls
@@ -35,27 +37,38 @@ def check_evaluation(
     Returns:
         leaks (as in data_prep_report), not_test_clips (scored as test clips, and elsewhere in the
         index), other_labels (clips), shuffled_labels by model (top1; mean, low and high over
-        drawings; p_value, is_above), shuffled_draws, and `faults`: a sentence each.
+        drawings; p_value, is_above), shuffled_draws, too_few_sources (not even the truth is above),
+        and `faults`: a sentence each.
     """
     tables = unstacked(compared_scores)
-    parts = {model: part(table, "test") for model, table in tables.items()}
-    controls = shuffled_label_controls(
-        {model: probabilities for model, (probabilities, _) in parts.items()},
-        next(iter(parts.values()))[1],
-        sources_of_test(compared_scores),
-        draws=_DRAWS,
-        seed=seed,
-    )
     found: dict[str, Any] = {
         "leaks": data_prep_report["leaks"],
         **_against_index(next(iter(tables.values())), clip_index),
-        "shuffled_labels": {model: control.to_json() for model, control in controls.items()},
-        "shuffled_draws": _DRAWS,
+        **_shuffled(tables, sources_of_test(compared_scores), seed),
     }
     found["faults"] = [*_leak_faults(found), *_clip_faults(found), *_control_faults(found)]
     for fault in found["faults"]:
         logger.warning("%s", fault)
+    if found["too_few_sources"]:
+        logger.warning("Too few sources of test clips to tell any model from shuffled labels.")
     return found
+
+
+def _shuffled(tables: dict[str, pd.DataFrame], sources: np.ndarray, seed: int) -> dict[str, Any]:
+    parts = {model: part(table, "test") for model, table in tables.items()}
+    probabilities = {model: found for model, (found, _) in parts.items()}
+    first, labels = next(iter(parts.values()))
+    controls = partial(
+        shuffled_label_controls, labels=labels, sources=sources, draws=_DRAWS, seed=seed
+    )
+    truth = {"truth": np.eye(first.shape[1])[labels]}
+    return {
+        "shuffled_labels": {
+            name: control.to_json() for name, control in controls(probabilities).items()
+        },
+        "shuffled_draws": _DRAWS,
+        "too_few_sources": not controls(truth)["truth"].is_above,
+    }
 
 
 def _against_index(scores: pd.DataFrame, clip_index: pd.DataFrame) -> dict[str, list[str]]:
@@ -91,9 +104,10 @@ def _clip_faults(found: dict[str, Any]) -> list[str]:
 
 
 def _control_faults(found: dict[str, Any]) -> list[str]:
-    # A stream alone may be weak without a fault; shuffled labels leave the fusion nothing.
+    # A stream alone may be weak without a fault; shuffled labels leave the fusion nothing. Where
+    # even the truth is no better than shuffled labels, being no better tells nothing.
     control = found["shuffled_labels"][FUSED]
-    if control["is_above"]:
+    if control["is_above"] or found["too_few_sources"]:
         return []
     return [
         f"{FUSED} is right on {control['top1']:.1%} of the test clips, which is no better than "

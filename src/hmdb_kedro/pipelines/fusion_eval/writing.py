@@ -56,6 +56,7 @@ def _facts(found: dict[str, Any]) -> dict[str, Any]:
         "stages": {stage: found[f"{stage}_report"] for stage in ("frames", "flow")},
         "scores": found["scores_report"],
         "checks": found["evaluation_checks"],
+        "too_few_sources": _too_few_sources(found),
         "leak_titles": _LEAK_TITLES,
         "protocols": protocols,
         "fusion": fusion,
@@ -73,6 +74,11 @@ def _facts(found: dict[str, Any]) -> dict[str, Any]:
         "hardest": found["hardest_clips"],
         "limits": _limits(found),
     }
+
+
+def _too_few_sources(found: dict[str, Any]) -> bool:
+    # Checks of runs from before it was looked for do not say.
+    return bool(found["evaluation_checks"].get("too_few_sources"))
 
 
 def _slices(overlap: dict[str, float]) -> list[dict[str, Any]]:
@@ -112,6 +118,10 @@ def _limits(found: dict[str, Any]) -> list[str]:
         limits.append("There are no validation clips: nothing could be chosen by them.")
     if not found["data_prep_report"]["expected"]:
         limits.append("This is not HMDB51: nothing here says how well the models do on it.")
+    if _too_few_sources(found):
+        limits.append(
+            "The test clips are of too few sources to tell any model from shuffled labels."
+        )
     across = found["evaluation_checks"]["leaks"]["across_classes"]["count"]
     if across:
         limits.append(f"{across} recordings train one class and test another: scenes may be known.")
