@@ -8,11 +8,14 @@ import pytest
 from kedro.framework.project import configure_project
 from kedro.io.core import Version
 from kedro_datasets.json import JSONDataset
+from params import make
+from score_tables import scores_of
 
 from hmdb_kedro.datasets import ProtocolRuns
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.jobs.protocol import (
     Found,
+    RunKeys,
     Steps,
     StoredRuns,
     Task,
@@ -142,6 +145,21 @@ def test_splits_that_are_none_are_refused(text):
 
 def test_numbers_keep_their_order_and_stand_once():
     assert numbers("3, 1,3", "--seeds") == [3, 1]
+
+
+def test_other_external_scores_are_another_evaluation():
+    class Keys(RunKeys):
+        def run(self, model, split, seed):
+            return f"{model} {split} {seed}"
+
+    def key(**tables):
+        catalog = SimpleNamespace(load={"external_scores": tables}.get)
+        return Keys(catalog, SimpleNamespace(two_stream=make("two_stream"))).evaluation(1, 1)
+
+    table = scores_of(1)
+    keys = [key(), key(theirs=table), key(others=table), key(theirs=scores_of(2))]
+    assert len(set(keys)) == len(keys)
+    assert key(theirs=table) == keys[1]
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -348,7 +348,12 @@ class RunKeys:
         from hmdb_kedro.pipelines.fusion_eval.fusing import evaluation_key  # noqa: PLC0415
 
         keys: dict[str, str | None] = {model: self.run(model, split, seed) for model in MODELS}
-        return evaluation_key(self._params.two_stream, keys)
+        return evaluation_key(self._params.two_stream, keys, self._external_scores)
+
+    @cached_property
+    def _external_scores(self) -> dict[str, pd.DataFrame]:
+        tables: dict[str, pd.DataFrame] = self._catalog.load("external_scores")
+        return tables
 
     def _index(self, split: int, seed: int) -> pd.DataFrame:
         from hmdb_kedro.pipelines.data_prep.index import build_clip_index  # noqa: PLC0415

@@ -74,18 +74,23 @@ def fuse_streams(fusion: dict[str, Any], **scores: pd.DataFrame) -> pd.DataFrame
 
 
 def describe_fusion(
-    scores: pd.DataFrame, params: TwoStreamParams, **protocols: dict[str, Any]
+    scores: pd.DataFrame,
+    external_scores: dict[str, pd.DataFrame],
+    params: TwoStreamParams,
+    **protocols: dict[str, Any],
 ) -> dict[str, Any]:
     """Return what the fused scores were made of, so that runs over splits and seeds are told apart.
 
     Args:
         scores: The fused scores.
+        external_scores: What the evaluation compares with, by model.
         params: The streams and the rule asked for.
         **protocols: `<model>_protocol` of all models.
 
     Returns:
         As a stream's protocol: split, seed; streams, rule, temperature, n_val, n_test; run_key (of
-        all models' runs) and settings_key, both only where the streams are of one split and seed.
+        all models' runs and external scores) and settings_key, both only where the streams are of
+        one split and seed.
     """
     streams = [protocols[f"{stream}_protocol"] for stream in params.streams]
     first = streams[0]
@@ -103,19 +108,27 @@ def describe_fusion(
         return found
     keys = {name.removesuffix("_protocol"): p.get("run_key") for name, p in protocols.items()}
     return found | {
-        "run_key": evaluation_key(params, keys),
+        "run_key": evaluation_key(params, keys, external_scores),
         "settings_key": fused_settings_key(found, streams),
     }
 
 
-def evaluation_key(params: TwoStreamParams, run_keys: Mapping[str, str | None]) -> str:
+def evaluation_key(
+    params: TwoStreamParams,
+    run_keys: Mapping[str, str | None],
+    external_scores: Mapping[str, pd.DataFrame],
+) -> str:
     """Return 16 hex digits that change with all that an evaluation depends on.
 
     Args:
         params: Fusion and comparisons.
         run_keys: Of all models' scores.
+        external_scores: Score tables of other tools, by model.
     """
-    return hash_values([params.model_dump(mode="json"), dict(run_keys)])
+    tables = {model: table.to_csv(index=False) for model, table in external_scores.items()}
+    values = [params.model_dump(mode="json"), dict(run_keys)]
+    # Without any, evaluations from before they counted are as good.
+    return hash_values([*values, tables] if tables else values)
 
 
 def fused_table(rule: FusionRule, tables: list[pd.DataFrame]) -> pd.DataFrame:

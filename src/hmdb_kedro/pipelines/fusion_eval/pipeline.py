@@ -77,7 +77,7 @@ def create_pipeline(**_: Any) -> Pipeline:
 def _fusion() -> Pipeline:
     scores, costs = _entries(MODELS, "scores"), _entries(MODELS, "cost")
     protocols = _entries(MODELS, "protocol", "_protocol")
-    params = {"params": _PARAMS}
+    params, external = {"params": _PARAMS}, "external_scores"
     nodes = [
         Node(
             fit_fusion,
@@ -88,7 +88,7 @@ def _fusion() -> Pipeline:
         Node(fuse_streams, {"fusion": "fusion", **scores}, "scores", name="fuse"),
         Node(
             describe_fusion,
-            {"scores": "scores", **params, **protocols},
+            {"scores": "scores", external: external, **params, **protocols},
             "protocol",
             name="describe",
         ),
@@ -97,7 +97,7 @@ def _fusion() -> Pipeline:
     return Pipeline(
         nodes,
         namespace=FUSED,
-        inputs={"clip_index", *scores.values(), *costs.values(), *protocols.values()},
+        inputs={"clip_index", external, *scores.values(), *costs.values(), *protocols.values()},
         parameters={_PARAMS},
     )
 
