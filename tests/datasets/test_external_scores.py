@@ -59,6 +59,13 @@ def test_a_csv_that_is_no_table_is_named(tmp_path, text, message):
         ExternalScores(path=str(tmp_path)).load()
 
 
+def test_two_files_of_one_model_are_refused_by_name(tmp_path):
+    save_npz(tmp_path / "theirs.npz")
+    (tmp_path / "theirs.csv").write_text("clip_id,run,sit\nrun/a.avi,1,0\n")
+    with pytest.raises(DatasetError, match=r"theirs\.csv and .*theirs\.npz"):
+        ExternalScores(path=str(tmp_path)).load()
+
+
 def test_it_is_read_only(tmp_path):
     with pytest.raises(DatasetError, match="read-only"):
         ExternalScores(path=str(tmp_path)).save({})

@@ -45,7 +45,8 @@ class ExternalScores(AbstractDataset[NoReturn, dict[str, pd.DataFrame]]):
         """Return by model: `clip_id`, then one column a class, as the file has them.
 
         Raises:
-            DatasetError: There is no such folder, or a file cannot be read as a score table.
+            DatasetError: There is no such folder, two files name one model, or a file cannot be read
+                as a score table.
         """
         if self._path is None:
             return {}
@@ -54,7 +55,15 @@ class ExternalScores(AbstractDataset[NoReturn, dict[str, pd.DataFrame]]):
                 f"`external_scores`: there is no folder {self._path}. Name one with --params "
                 "external_scores_dir=…, or none."
             )
-        return {file.stem: _read(file) for file in self._files()}
+        files: dict[str, Path] = {}
+        for file in self._files():
+            if file.stem in files:
+                raise DatasetError(
+                    f"`external_scores`: two files name one model. Received: {files[file.stem]} "
+                    f"and {file}. Rename or remove one."
+                )
+            files[file.stem] = file
+        return {model: _read(file) for model, file in files.items()}
 
     def save(self, data: NoReturn) -> None:
         """Refuse: other tools' scores are given."""
