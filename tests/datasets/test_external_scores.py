@@ -1,3 +1,5 @@
+import unicodedata
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,6 +8,7 @@ from kedro.io import DatasetError
 from hmdb_kedro.datasets import ExternalScores
 
 CLIPS, CLASSES = ["run/a.avi", "sit/b.avi"], ["run", "sit"]
+DECOMPOSED, COMPOSED = (unicodedata.normalize(form, "sauté") for form in ("NFD", "NFC"))
 SCORES = np.array([[0.75, 0.25], [0.5, 0.5]])
 
 
@@ -51,6 +54,7 @@ def test_a_file_that_is_no_table_is_named(tmp_path, changes, message):
         ("video,run\na,1\n", "no column clip_id"),
         ("clip_id,run\na,fast\n", "column run holds no numbers"),
         ("", "is no score table"),
+        (f"clip_id,{DECOMPOSED},{COMPOSED}\na,1,0\n", f"column {COMPOSED} stands twice"),
     ],
 )
 def test_a_csv_that_is_no_table_is_named(tmp_path, text, message):
@@ -64,6 +68,18 @@ def test_two_files_of_one_model_are_refused_by_name(tmp_path):
     (tmp_path / "theirs.csv").write_text("clip_id,run,sit\nrun/a.avi,1,0\n")
     with pytest.raises(DatasetError, match=r"theirs\.csv and .*theirs\.npz"):
         ExternalScores(path=str(tmp_path)).load()
+
+
+def test_names_of_clips_and_classes_are_composed_as_ours_are(tmp_path):
+    clips = [f"{DECOMPOSED}/a.avi", "sit/b.avi"]
+    table = pd.DataFrame(SCORES, columns=[DECOMPOSED, "sit"])
+    table.assign(clip_id=clips).to_csv(tmp_path / "other.csv", index=False)
+    save_npz(
+        tmp_path / "theirs.npz", clip_id=np.array(clips), classes=np.array([DECOMPOSED, "sit"])
+    )
+    for found in ExternalScores(path=str(tmp_path)).load().values():
+        assert found.columns.to_list() == ["clip_id", COMPOSED, "sit"]
+        assert found["clip_id"].to_list() == [f"{COMPOSED}/a.avi", "sit/b.avi"]
 
 
 def test_it_is_read_only(tmp_path):

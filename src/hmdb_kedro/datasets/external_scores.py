@@ -45,8 +45,8 @@ class ExternalScores(AbstractDataset[NoReturn, dict[str, pd.DataFrame]]):
         """Return by model: `clip_id`, then one column a class, as the file has them.
 
         Raises:
-            DatasetError: There is no such folder, two files name one model, or a file cannot be read
-                as a score table.
+            DatasetError: There is no such folder, two files name one model, or a file cannot be
+                read as a score table.
         """
         if self._path is None:
             return {}
@@ -82,14 +82,26 @@ class ExternalScores(AbstractDataset[NoReturn, dict[str, pd.DataFrame]]):
 
 def _read(file: Path) -> pd.DataFrame:
     try:
-        table = _read_csv(file) if file.suffix.lower() == ".csv" else _read_npz(file)
+        table = _composed(_read_csv(file) if file.suffix.lower() == ".csv" else _read_npz(file))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DatasetError(
             f"`external_scores`: {file} is no score table: {error}. A CSV has a column {CLIP} "
             f"and one a class; an NPZ the arrays {', '.join(_ARRAYS)}."
         ) from error
-    names = [unicodedata.normalize("NFC", str(name)) for name in table[CLIP]]
-    return table.assign(**{CLIP: names})
+    return table
+
+
+def _composed(table: pd.DataFrame) -> pd.DataFrame:
+    """Write the names of clips and classes as `clip_index` does, in NFC."""
+    table = table.rename(columns=_nfc)
+    doubled = table.columns[table.columns.duplicated()]
+    if len(doubled):
+        raise ValueError(f"column {doubled[0]} stands twice")
+    return table.assign(**{CLIP: table[CLIP].map(_nfc)})
+
+
+def _nfc(name: object) -> str:
+    return unicodedata.normalize("NFC", str(name))
 
 
 def _read_csv(file: Path) -> pd.DataFrame:
