@@ -260,6 +260,14 @@ class TestChoice:
         assert chosen.fallback == "auto chooses from 200 validation clips on, and there are 199"
         assert {candidate.val_log_loss for candidate in candidates} == {None}
 
+    def test_of_clips_of_one_source_auto_is_the_product_and_says_so(self):
+        streams, labels = two_streams(0, n=250)
+        candidates = fit_candidates(streams, labels, np.zeros(len(labels)))
+        chosen = choose(candidates, "auto", temperature=False, n_val=250)
+        assert chosen.name == "log_average"
+        reason = "auto chooses on folds by source, and all 250 validation clips are of one"
+        assert chosen.fallback == reason
+
     def test_confident_halves_of_the_truth_are_given_to_the_product(self):
         streams, labels = factor_streams(confident=True)
         candidates = fit_candidates(streams, labels, self.sources(labels))

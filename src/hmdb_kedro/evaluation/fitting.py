@@ -149,7 +149,8 @@ def choose(
         candidates: What `fit_candidates` returned.
         requested: One of `RULES`, or `auto`.
         temperature: Whether the rule asked for gets temperatures; `auto` tries both.
-        n_val: Validation clips; below 200 `auto` is `log_average`, and its `fallback` says so.
+        n_val: Validation clips; below 200, or where all are of one source, `auto` is `log_average`,
+            and its `fallback` says so.
     """
     tried = [candidate for candidate in candidates if candidate.val_log_loss is not None]
     if requested == "auto" and tried:
@@ -165,6 +166,8 @@ def choose(
     if requested != "auto":
         return rule
     reason = f"auto chooses from {CLIPS_FOR_CHOICE} validation clips on, and there are {n_val}"
+    if n_val >= CLIPS_FOR_CHOICE:
+        reason = f"auto chooses on folds by source, and all {n_val} validation clips are of one"
     return replace(rule, fallback="; ".join(filter(None, [reason, rule.fallback])))
 
 
