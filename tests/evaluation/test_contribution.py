@@ -196,6 +196,11 @@ class TestDuration:
         p = duration_baseline(np.full(40, 2.0), labels, np.array([2.0, np.nan]), 3)
         assert p == pytest.approx(np.tile([0.5, 0.25, 0.25], (2, 1)))
 
+    def test_without_any_length_in_training_there_are_the_classes_shares(self):
+        labels = np.repeat([0, 1, 2], [20, 10, 10])
+        p = duration_baseline(np.full(40, np.nan), labels, np.array([2.0, np.nan]), 3)
+        assert p == pytest.approx(np.tile([0.5, 0.25, 0.25], (2, 1)))
+
     @given(seed=SEEDS)
     def test_the_shares_are_counts_within_the_bin(self, seed):
         rng = np.random.default_rng(seed)
