@@ -12,6 +12,7 @@ from kedro_datasets.pandas import ParquetDataset
 
 from hmdb_kedro.datasets import LanceProgress, LanceTable
 from hmdb_kedro.errors import UserError
+from hmdb_kedro.evaluation.scores import RESERVED
 from hmdb_kedro.params import DataPrepParams
 from hmdb_kedro.pipelines.data_prep import create_pipeline, nodes
 from hmdb_kedro.pipelines.data_prep.eda import (
@@ -141,6 +142,12 @@ class TestListing:
     def test_official_splits_without_lists_name_the_way_out(self, videos):
         with pytest.raises(UserError, match=r"data_prep\.splits=auto"):
             list_clips(videos, NOTHING_KNOWN, NO_LISTS, PARAMS)
+
+    @pytest.mark.parametrize("name", sorted(RESERVED))
+    def test_a_class_called_as_a_column_of_scores_is_refused(self, videos, name):
+        (videos.root / "sit").rename(videos.root / name)
+        with pytest.raises(UserError, match=f"the folder {name} in `raw_videos`. Rename it"):
+            list_clips(ClipFolder(videos.root), NOTHING_KNOWN, NO_LISTS, AUTO)
 
     def test_names_that_differ_in_unicode_form_alone_are_refused(self, tmp_path):
         for name in ("caf\u00e9.avi", "cafe\u0301.avi"):

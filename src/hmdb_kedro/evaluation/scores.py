@@ -10,6 +10,8 @@ from hmdb_kedro.errors import UserError
 KEYS = ["clip_id", "partition", "label"]
 PARTITIONS = ("val", "test")
 STACKED = ["model", "kind", "source_video"]
+# What stands beside the classes in some table of scores: a class of that name would be overwritten.
+RESERVED = frozenset({*KEYS, *STACKED, "ablation"})
 MEASURED, EXTERNAL, BASELINE = "measured", "external", "baseline"
 _SHOWN = 5
 # Ten times what float32 probabilities of a thousand classes lose.

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from hmdb_kedro.errors import UserError
+from hmdb_kedro.evaluation.scores import RESERVED
 from hmdb_kedro.extraction.limits import TimedOutError, within
 from hmdb_kedro.extraction.parallel import Row, row_batches, table_schema
 from hmdb_kedro.params import DataPrepParams
@@ -52,7 +53,8 @@ def list_clips(
 
     Raises:
         UserError: There are no split lists and `data_prep.splits` wants them, a class of
-            `data_prep.classes` has no clip, or two files have one clip_id.
+            `data_prep.classes` has no clip, a class has a reserved name, or two files have one
+            clip_id.
     """
     if params.splits == "official" and raw_splits.empty:
         raise UserError(
@@ -134,6 +136,12 @@ def _check_clips(clips: pd.DataFrame, params: DataPrepParams) -> None:
         raise UserError(
             "`data_prep.classes` names classes without a clip in `raw_videos`. Received: "
             f"{', '.join(absent)}. Spell them as the class folders are."
+        )
+    if reserved := sorted(found & RESERVED):
+        raise UserError(
+            "A class cannot have the name of a column that stands beside the classes in tables of "
+            f"scores. Received: the folder {', '.join(reserved)} in `raw_videos`. Rename it, and "
+            "its split lists."
         )
     twins = clips.loc[clips["clip_id"].duplicated(keep=False), "path"]
     if len(twins):
