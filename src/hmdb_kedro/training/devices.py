@@ -5,6 +5,7 @@ The only module that may import a backend: strategies, graphs and torch's device
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import keras
@@ -135,7 +136,7 @@ def _find(devices: str) -> list[str]:
 def _shared(devices: list[str]) -> Iterator[None]:
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        with _mirrored(devices).scope():
+        with _mirrored(tuple(devices)).scope():
             yield
     elif backend == "jax":
         before = keras.distribution.distribution()
@@ -150,7 +151,9 @@ def _shared(devices: list[str]) -> Iterator[None]:
         )
 
 
-def _mirrored(devices: list[str]) -> Any:
+@cache
+def _mirrored(devices: tuple[str, ...]) -> Any:
+    """Return the one strategy of these devices: a second one's sums mix with those of the first."""
     import tensorflow as tf  # noqa: PLC0415 - only where several devices share a batch
 
     return tf.distribute.MirroredStrategy(devices)
