@@ -184,6 +184,28 @@ def test_metrics_of_chosen_older_scores_go_into_the_older_run(trained):
     assert "test_top1" not in newer.data.metrics
 
 
+def test_metrics_go_into_the_run_whose_scores_are_read_though_a_later_one_trained(trained):
+    kedro_run(trained, "fit", spatial={"learning_rate": 0.2})
+    kedro_run(trained, "fusion_eval")
+    scored, unscored = named(trained, "spatial")
+    assert scored.data.metrics["test_top1"] == 0.5
+    assert "test_top1" not in unscored.data.metrics
+    shutil.rmtree(min((trained / "data/history.json").iterdir()))
+    kedro_run(trained, "fusion_eval")
+    _, unscored, unknown = named(trained, "spatial")
+    assert "test_top1" not in unscored.data.metrics
+    assert unknown.data.metrics["test_top1"] == 0.5
+
+
+def test_scoring_a_later_training_goes_into_its_own_run(trained):
+    kedro_run(trained, "fit", spatial={"learning_rate": 0.2})
+    kedro_run(trained, "score")
+    kedro_run(trained, "fusion_eval")
+    older, newer = named(trained, "spatial")
+    assert "test_top1" not in older.data.metrics
+    assert newer.data.metrics["test_top1"] == 0.5
+
+
 def test_a_model_that_another_store_tracked_gets_a_run_here(trained, template):
     shutil.copy(template / "mlflow.db", trained / "mlflow.db")
     kedro_run(trained, "fusion_eval")
