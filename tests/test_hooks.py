@@ -238,6 +238,19 @@ def test_an_interrupt_marks_the_runs_as_killed_and_leaves_the_next_one_alone(pro
     assert statuses(project)[2:] == [("train", "FINISHED"), ("spatial", "FINISHED")]
 
 
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, "KILLED"), (OSError, "FAILED")])
+@pytest.mark.parametrize("step", ["name_parent", "__init__"])
+def test_a_stop_before_the_first_node_ends_the_run(project, monkeypatch, error, status, step):
+    def stop(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(ModelRuns, step, stop)
+    with pytest.raises(error):
+        kedro_run(project, "train")
+    assert [run.info.status for run in runs(project)] == [status]
+    assert mlflow.active_run() is None
+
+
 def test_two_sessions_in_one_process_stay_apart(project):
     kedro_run(project, "train", split=1)
     kedro_run(project, "train", split=2)
