@@ -139,6 +139,22 @@ def test_scoring_again_goes_into_the_run_of_the_training(trained):
     assert [run.info.status for run in named(trained, "score")] == ["FINISHED", "FAILED"]
 
 
+def test_a_model_that_failed_after_its_training_is_finished_once_it_is_scored(project):
+    with pytest.raises(RuntimeError):
+        kedro_run(project, "train", mode="fail in score")
+    (failed,) = named(project, "spatial")
+    kedro_run(project, "score")
+    (scored,) = named(project, "spatial")
+    assert [failed.info.status, scored.info.status] == ["FAILED", "FINISHED"]
+
+
+def test_a_run_says_which_scores_are_its_own(trained):
+    kedro_run(trained, "score")
+    (spatial,) = named(trained, "spatial")
+    newest = max(path.name for path in (trained / "data/scores.json").iterdir())
+    assert spatial.data.tags["scores_version"] == newest
+
+
 def test_training_again_makes_a_new_run(trained):
     kedro_run(trained, "train")
     first, second = named(trained, "spatial")

@@ -21,7 +21,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from hmdb_kedro.params import FUSED
-from hmdb_kedro.tracking.source import MODELS, PICTURES, RunSource
+from hmdb_kedro.tracking.source import MODELS, PICTURES, SCORES_VERSION, RunSource
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -139,6 +139,8 @@ class ModelTracking:
         model, _, entry = dataset_name.rpartition(".")
         if entry == "cost" and model in MODELS:
             self._runs.log(model, _numbers(data))
+        if entry == "scores" and model in MODELS and self._source is not None:
+            self._runs.tag(model, SCORES_VERSION, self._source.version)
 
     @hook_impl(wrapper=True)
     def after_pipeline_run(self) -> Generator[None, Any, Any]:

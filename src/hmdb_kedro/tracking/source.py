@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hmdb_kedro.inference.exported import Exported
 
 MODELS = (*TRAINED_MODELS, FUSED)
+# The tag of a model's run that says which of the stored scores are its own.
+SCORES_VERSION = "scores_version"
 
 # How work is spread says nothing about a result.
 _WORKER_FIELDS = {"n_jobs", "backend", "batch_clips", "loader_threads", "devices"}
@@ -53,6 +55,7 @@ class RunSource:
         names = run_params.get("pipeline_names") or ["__default__"]
         known = [*ORDER, *sorted(set(names) - set(ORDER))]
         self.subject = ", ".join(name for name in known if name in names)
+        self.version: str = run_params["run_id"]  # that all of the session is saved under
         self._params = context.params
         self._catalog = catalog
         self._load_versions = run_params.get("load_versions") or {}
