@@ -9,13 +9,14 @@ import time
 
 import mlflow
 import pytest
+from kedro.framework.hooks.manager import _create_hook_manager, _register_hooks
 from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Node, Pipeline
 from tiny_project import inside, kedro_run, store, write_project
 
 from hmdb_kedro.datasets import LanceTable
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.hooks import EarlyChecks, TableLocks
+from hmdb_kedro.hooks import HOOKS, LOCKS, EarlyChecks, Sessions, TableLocks
 from hmdb_kedro.tracking.hooks import final_metrics, make_store
 from hmdb_kedro.tracking.model_runs import ModelRuns
 from hmdb_kedro.tracking.provenance import is_dead, process_tags
@@ -378,6 +379,26 @@ class TestTableLocks:
         first.after_pipeline_run()
         second.before_pipeline_run(self.pipeline, self.catalog(tmp_path))
         second.on_pipeline_error()
+
+    def test_a_table_is_locked_only_after_what_a_run_needs_is_found(self):
+        manager = _create_hook_manager()
+        _register_hooks(manager, HOOKS)
+        order = [hook.plugin for hook in manager.hook.before_pipeline_run.get_hookimpls()]
+        # Pluggy calls them from the end of the list.
+        (checks,) = [hook for hook in HOOKS if isinstance(hook, EarlyChecks)]
+        assert order.index(checks) > order.index(LOCKS)
+
+    def test_a_session_that_an_exception_leaves_lets_others_write(self, tmp_path):
+        session = Sessions(path=str(tmp_path), session_id="now")
+        LOCKS.before_pipeline_run(self.pipeline, self.catalog(tmp_path))
+        session.save()
+        with pytest.raises(UserError, match="Another run is writing"):
+            TableLocks().before_pipeline_run(self.pipeline, self.catalog(tmp_path))
+        session["exception"] = {"type": "KeyboardInterrupt"}
+        session.save()
+        other = TableLocks()
+        other.before_pipeline_run(self.pipeline, self.catalog(tmp_path))
+        other.after_pipeline_run()
 
     def test_a_folder_that_cannot_be_written_is_named(self, tmp_path):
         (tmp_path / "file").write_text("no folder")

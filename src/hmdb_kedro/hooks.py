@@ -17,7 +17,7 @@ from hmdb_kedro.datasets.locks import lock_table
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.params import RootParams, check_parameters
 from hmdb_kedro.terminal import results_table, show
-from hmdb_kedro.tracking import TRACKING
+from hmdb_kedro.tracking import TRACKING, TrackedSessions
 
 logger = logging.getLogger(__name__)
 
@@ -76,27 +76,28 @@ class TableLocks:
         Raises:
             UserError: Another run holds one, or its folder cannot be written.
         """
-        self._release()  # what an interrupted session of this process left
+        self.release()  # what a session of this process left that was never closed
         try:
             for name in sorted(pipeline.all_outputs()):
                 file = getattr(catalog.get(name), "lock_file", None)
                 if file is not None:
                     self._held.append(lock_table(name, file))
         except UserError:
-            self._release()
+            self.release()
             raise
 
     @hook_impl
     def after_pipeline_run(self) -> None:
         """Let others write."""
-        self._release()
+        self.release()
 
     @hook_impl
     def on_pipeline_error(self) -> None:
         """Let others write."""
-        self._release()
+        self.release()
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Let go of all locks; nothing where none is held."""
         while self._held:
             self._held.pop().release()
 
@@ -195,4 +196,20 @@ def _say_where(catalog: CatalogProtocol[Any, Any], entry: str, title: str) -> No
         logger.info("%s: %s", title, dataset._get_load_path())
 
 
-HOOKS = (EarlyChecks(), TableLocks(), EntryNotes(), Progress(), Results(), TRACKING)
+LOCKS = TableLocks()
+
+
+class Sessions(TrackedSessions):
+    """Let go of the tables of a session that ends with Ctrl-C, or before its first node."""
+
+    def save(self) -> None:
+        """Release the locks when the session is left with an exception."""
+        try:
+            super().save()
+        finally:
+            if self.get("exception") is not None:
+                LOCKS.release()
+
+
+# Of two hooks, the one that stands later goes first: checks before locks.
+HOOKS = (LOCKS, EarlyChecks(), EntryNotes(), Progress(), Results(), TRACKING)
