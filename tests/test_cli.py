@@ -14,7 +14,7 @@ from kedro.framework.project import configure_project, pipelines
 from kedro.io import DatasetError, MemoryDataset
 from kedro_datasets.json import JSONDataset
 
-from hmdb_kedro import cli, pipeline_registry
+from hmdb_kedro import cli, graph, pipeline_registry
 from hmdb_kedro.configuration import ProjectConfigLoader
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.failures import explain
@@ -88,6 +88,25 @@ def test_an_interrupt_ends_calmly(monkeypatch, configuration):
     assert result.exit_code == 130
     assert result.stderr.startswith("Stopped.")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--params", r"data_prep.source_pattern=[a-z]+_(?P<source>\d+)"], ["--config", "run.yml"]],
+)
+def test_options_that_cannot_be_read_are_named(monkeypatch, tmp_path, options):
+    monkeypatch.chdir(tmp_path)
+    Path("run.yml").write_text("env: sample", encoding="utf-8")
+    result = CliRunner().invoke(cli.run, options)
+    assert result.exit_code == 1
+    assert "cannot be read" in result.stderr
+    assert f"Received: {' '.join(options)}." in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["colour", "build"])
+def test_commands_of_the_graph_end_as_calmly_as_all_others(command):
+    assert isinstance(graph.main.commands[command], cli.CleanCommand)
 
 
 @pytest.mark.parametrize(
