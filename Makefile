@@ -78,7 +78,7 @@ mlflow: $(VENV)/train ## Open the runs in MLflow.
 
 .PHONY: serve
 serve: $(VENV)/train ## Serve the best two-stream model of MLflow on 127.0.0.1:5001.
-	$(BIN)/mlflow models serve -m models:/two_stream@best --env-manager local -h 127.0.0.1 -p 5001
+	@$(BIN)/kedro hmdb serve --env $(ENV) $(ARGS)
 
 .PHONY: lock
 lock: $(VENV)/uv ## Resolve the requirements anew, with hashes.

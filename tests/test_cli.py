@@ -1,10 +1,12 @@
 """What a user reads when something is wrong: one line, and the right exit code."""
 
 import logging
+import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -102,6 +104,33 @@ def test_options_that_cannot_be_read_are_named(monkeypatch, tmp_path, options):
     assert "cannot be read" in result.stderr
     assert f"Received: {' '.join(options)}." in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+class TestServe:
+    def serve(self, monkeypatch, configuration, aliases):
+        """Return the result, and the commands that took over, where one model has these aliases."""
+        started = []
+        client = SimpleNamespace(
+            search_registered_models=lambda _: [SimpleNamespace(aliases=aliases)]
+        )
+        monkeypatch.setattr("mlflow.MlflowClient", lambda store: client)
+        monkeypatch.setattr(cli.prediction, "open_context", lambda *_: None)
+        monkeypatch.setattr("hmdb_kedro.tracking.hooks.choose_store", lambda _: "sqlite:///x.db")
+        monkeypatch.setattr(os, "execve", lambda *command: started.append(command))
+        monkeypatch.chdir(configuration.parent)
+        return CliRunner().invoke(cli.hmdb, ["serve", "--env", "sample"]), started
+
+    def test_without_a_model_it_says_what_to_do(self, monkeypatch, configuration):
+        result, started = self.serve(monkeypatch, configuration, {})
+        assert (result.exit_code, started) == (1, [])
+        told = "There is no model to serve yet. Received: sqlite:///x.db. Do: make run"
+        assert result.stderr == f"Error: {told}\n"
+
+    def test_mlflows_server_reads_the_projects_own_store(self, monkeypatch, configuration):
+        _, ((_, command, environment),) = self.serve(monkeypatch, configuration, {"best": "1"})
+        assert command[1:5] == ["-m", "mlflow", "models", "serve"]
+        assert "models:/two_stream@best" in command
+        assert environment["MLFLOW_TRACKING_URI"] == "sqlite:///x.db"
 
 
 @pytest.mark.parametrize("command", ["colour", "build"])
