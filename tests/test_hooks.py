@@ -1,11 +1,13 @@
 """Runs in MLflow: what they hold, and the status they end with."""
 
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import mlflow
 import pytest
@@ -16,7 +18,7 @@ from tiny_project import inside, kedro_run, store, write_project
 
 from hmdb_kedro.datasets import LanceTable
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.hooks import HOOKS, LOCKS, EarlyChecks, Sessions, TableLocks
+from hmdb_kedro.hooks import HOOKS, LOCKS, EarlyChecks, Results, Sessions, TableLocks
 from hmdb_kedro.tracking.hooks import final_metrics, make_store
 from hmdb_kedro.tracking.model_runs import ModelRuns
 from hmdb_kedro.tracking.provenance import is_dead, process_tags
@@ -363,6 +365,20 @@ def test_a_stopped_command_ends_calmly_with_its_runs_killed(project, number, cod
     assert "Stopped." in errors
     assert "Traceback" not in errors
     assert statuses(project) == [("all", "KILLED"), ("spatial", "KILLED")]
+
+
+@pytest.mark.parametrize(
+    ("env", "command"), [("sample", "make viz."), (None, "make viz ENV=local.")]
+)
+def test_a_run_says_where_its_own_results_are_shown(env, command, caplog):
+    results = Results()
+    loader = SimpleNamespace(default_run_env="local")
+    results.after_context_created(SimpleNamespace(env=env, config_loader=loader))
+    results.before_pipeline_run()
+    results.after_dataset_saved("metrics", {})
+    with caplog.at_level(logging.INFO, logger="hmdb_kedro"):
+        results.after_pipeline_run(DataCatalog())
+    assert command in caplog.text
 
 
 class TestTableLocks:

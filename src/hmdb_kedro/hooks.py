@@ -22,6 +22,7 @@ from hmdb_kedro.tracking import TRACKING, TrackedSessions
 logger = logging.getLogger(__name__)
 
 _WEIGHTS = "pretrained_weights"
+_ENV_OF_MAKE = "sample"
 
 
 class EarlyChecks:
@@ -163,6 +164,13 @@ class Results:
     def __init__(self) -> None:
         self._metrics: Mapping[str, Any] | None = None
         self._begun = 0.0
+        self._chosen = ""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember the environment as `make` takes it, unless it is what `make` takes anyway."""
+        env = context.env or getattr(context.config_loader, "default_run_env", "base")
+        self._chosen = "" if env == _ENV_OF_MAKE else f" ENV={env}"
 
     @hook_impl
     def before_pipeline_run(self) -> None:
@@ -183,9 +191,11 @@ class Results:
             show(results_table(self._metrics))
             for entry, title in (("report", "Report"), ("model_card", "Model card")):
                 _say_where(catalog, entry, title)
+            make = {name: f"make {name}{self._chosen}" for name in ("viz", "mlflow", "demo")}
             logger.info(
-                "Pipelines, their data and figures: make viz. Runs: make mlflow. The recogniser "
-                "as a page: make demo, as a server: make serve."
+                "Pipelines, their data and figures: %(viz)s. Runs: %(mlflow)s. The recogniser "
+                "as a page: %(demo)s, as a server: make serve.",
+                make,
             )
         logger.info("Done in %d min %02d s.", *divmod(round(seconds), 60))
 
