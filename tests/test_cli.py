@@ -46,10 +46,10 @@ def raised(action):
     raise AssertionError("nothing was raised")
 
 
-def python(script):
+def python(script, folder=PROJECT):
     """Run a script in a process of its own."""
     command = [sys.executable, "-c", script]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
 
 
 def command_that_raises(error):
@@ -256,6 +256,20 @@ def test_without_kedro_one_line_says_what_to_install():
     done = python(script)
     assert done.returncode == 1
     assert done.stderr == 'Kedro is not installed. Do: pip install "hmdb_kedro[train]"\n'
+
+
+def test_without_a_file_of_logging_a_piped_line_is_one_line_too(tmp_path, monkeypatch):
+    monkeypatch.delenv("KEDRO_LOGGING_CONFIG", raising=False)
+    script = textwrap.dedent("""
+        import logging
+        from hmdb_kedro.__main__ import main
+        try:
+            main(["--help"])
+        except SystemExit:
+            logging.getLogger("hmdb_kedro").info(" ".join(["word"] * 50))
+    """)
+    done = python(script, tmp_path)
+    assert done.stdout.splitlines()[-1].count("word") == 50
 
 
 @pytest.mark.slow
