@@ -41,13 +41,21 @@ class EarlyChecks:
         self._params = check_parameters(dict(context.config_loader["parameters"]))
 
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+    def before_pipeline_run(
+        self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], run_params: Mapping[str, Any]
+    ) -> None:
         """Try what trainings start from: they may begin hours after the extraction.
 
         Raises:
             UserError: It is not there, or it is of another network.
         """
-        models = {node.namespace for node in pipeline.nodes if _WEIGHTS in node.inputs}
+        # A model that is there already does without.
+        spares = bool(run_params.get("only_missing_outputs"))
+        models = {
+            node.namespace
+            for node in pipeline.nodes
+            if _WEIGHTS in node.inputs and not (spares and all(map(catalog.exists, node.outputs)))
+        }
         if self._params is None or not models:
             return
         # Keras is loaded already where a model is to be trained.
