@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import configure_project, pipelines
-from kedro.io import DatasetError, MemoryDataset
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro_datasets.json import JSONDataset
 
 from hmdb_kedro import cli, graph, pipeline_registry
@@ -104,6 +104,21 @@ def test_options_that_cannot_be_read_are_named(monkeypatch, tmp_path, options):
     assert "cannot be read" in result.stderr
     assert f"Received: {' '.join(options)}." in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_broken_metrics_are_not_said_to_be_absent(monkeypatch, configuration):
+    file = configuration.parent / "metrics.json"
+    catalog = DataCatalog({"metrics": JSONDataset(filepath=str(file))})
+    context = SimpleNamespace(catalog=catalog)
+    monkeypatch.setattr(cli.results, "open_context", lambda *_: context)
+    monkeypatch.chdir(configuration.parent)
+    absent = CliRunner().invoke(cli.hmdb, ["results"])
+    file.write_text('{"spatial": {"to', encoding="utf-8")
+    broken = CliRunner().invoke(cli.hmdb, ["results"])
+    assert absent.stderr == "Error: There are no metrics yet. Do: kedro run\n"
+    assert "metrics.json" in broken.stderr
+    assert "no metrics yet" not in broken.stderr
+    assert (broken.exit_code, broken.stderr.count("\n")) == (1, 1)
 
 
 class TestServe:
