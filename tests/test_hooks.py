@@ -442,6 +442,10 @@ class TestMakeStore:
         make_store(address)
         assert mlflow.MlflowClient(address).get_experiment_by_name("Default") is not None
 
+    def test_an_address_with_a_query_is_left_to_mlflow(self, tmp_path):
+        make_store(f"sqlite:///{tmp_path / 'mlflow.db'}?timeout=60")
+        assert list(tmp_path.iterdir()) == []
+
     def test_a_store_that_is_there_stays_as_it_is(self, tmp_path):
         (tmp_path / "mlflow.db").write_bytes(b"anything")
         make_store(f"sqlite:///{tmp_path / 'mlflow.db'}")

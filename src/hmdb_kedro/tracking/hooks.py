@@ -240,10 +240,12 @@ def make_store(address: str) -> None:
     """Make a SQLite store that is not there yet, whole or not at all.
 
     MLflow makes its tables one after the other, and fails for good on a file that a kill left with
-    some of them. Any other store is not ours to make.
+    some of them. Any other store, or one whose address asks for more, is not ours to make.
     """
+    if not address.startswith(SQLITE) or "?" in address:
+        return
     path = Path(address.removeprefix(SQLITE))
-    if not address.startswith(SQLITE) or path.exists() or not path.parent.is_dir():
+    if path.exists() or not path.parent.is_dir():
         return
     from mlflow import MlflowClient  # noqa: PLC0415 - slow, and kedro-mlflow is about to need it
 
