@@ -1,6 +1,4 @@
 # Everything starts here: `make run`, `make test`. `make help` lists the rest.
-SHELL := /bin/bash
-.SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
 VENV := .venv
