@@ -1,6 +1,4 @@
 # Everything starts here: `make run`, `make test`. `make help` lists the rest.
-SHELL := /bin/bash
-.SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -78,7 +76,7 @@ mlflow: $(VENV)/train ## Open the runs in MLflow.
 
 .PHONY: serve
 serve: $(VENV)/train ## Serve the best two-stream model of MLflow on 127.0.0.1:5001.
-	$(BIN)/mlflow models serve -m models:/two_stream@best --env-manager local -h 127.0.0.1 -p 5001
+	@$(BIN)/kedro hmdb serve --env $(ENV) $(ARGS)
 
 .PHONY: lock
 lock: $(VENV)/uv ## Resolve the requirements anew, with hashes.

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import textwrap
@@ -13,11 +14,11 @@ import pytest
 from click.testing import CliRunner
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import configure_project, pipelines, settings
-from kedro.io import DatasetError, MemoryDataset
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro_datasets.json import JSONDataset
 from score_tables import index_of, scores_of
 
-from hmdb_kedro import cli, pipeline_registry
+from hmdb_kedro import cli, graph, pipeline_registry
 from hmdb_kedro.configuration import ProjectConfigLoader
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.failures import explain
@@ -47,10 +48,10 @@ def raised(action):
     raise AssertionError("nothing was raised")
 
 
-def python(script):
+def python(script, folder=PROJECT):
     """Run a script in a process of its own."""
     command = [sys.executable, "-c", script]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
 
 
 def command_that_raises(error):
@@ -108,6 +109,67 @@ def test_an_interrupt_ends_calmly(monkeypatch, configuration):
     assert result.exit_code == 130
     assert result.stderr.startswith("Stopped.")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--params", r"data_prep.source_pattern=[a-z]+_(?P<source>\d+)"], ["--config", "run.yml"]],
+)
+def test_options_that_cannot_be_read_are_named(monkeypatch, tmp_path, options):
+    monkeypatch.chdir(tmp_path)
+    Path("run.yml").write_text("env: sample", encoding="utf-8")
+    result = CliRunner().invoke(cli.run, options)
+    assert result.exit_code == 1
+    assert "cannot be read" in result.stderr
+    assert f"Received: {' '.join(options)}." in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_broken_metrics_are_not_said_to_be_absent(monkeypatch, configuration):
+    file = configuration.parent / "metrics.json"
+    catalog = DataCatalog({"metrics": JSONDataset(filepath=str(file))})
+    context = SimpleNamespace(catalog=catalog)
+    monkeypatch.setattr(cli.results, "open_context", lambda *_: context)
+    monkeypatch.chdir(configuration.parent)
+    absent = CliRunner().invoke(cli.hmdb, ["results"])
+    file.write_text('{"spatial": {"to', encoding="utf-8")
+    broken = CliRunner().invoke(cli.hmdb, ["results"])
+    assert absent.stderr == "Error: There are no metrics yet. Do: kedro run\n"
+    assert "metrics.json" in broken.stderr
+    assert "no metrics yet" not in broken.stderr
+    assert (broken.exit_code, broken.stderr.count("\n")) == (1, 1)
+
+
+class TestServe:
+    def serve(self, monkeypatch, configuration, aliases):
+        """Return the result, and the commands that took over, where one model has these aliases."""
+        started = []
+        client = SimpleNamespace(
+            search_registered_models=lambda _: [SimpleNamespace(aliases=aliases)]
+        )
+        monkeypatch.setattr("mlflow.MlflowClient", lambda store: client)
+        monkeypatch.setattr(cli.prediction, "open_context", lambda *_: None)
+        monkeypatch.setattr("hmdb_kedro.tracking.hooks.choose_store", lambda _: "sqlite:///x.db")
+        monkeypatch.setattr(os, "execve", lambda *command: started.append(command))
+        monkeypatch.chdir(configuration.parent)
+        return CliRunner().invoke(cli.hmdb, ["serve", "--env", "sample"]), started
+
+    def test_without_a_model_it_says_what_to_do(self, monkeypatch, configuration):
+        result, started = self.serve(monkeypatch, configuration, {})
+        assert (result.exit_code, started) == (1, [])
+        told = "There is no model to serve yet. Received: sqlite:///x.db. Do: make run"
+        assert result.stderr == f"Error: {told}\n"
+
+    def test_mlflows_server_reads_the_projects_own_store(self, monkeypatch, configuration):
+        _, ((_, command, environment),) = self.serve(monkeypatch, configuration, {"best": "1"})
+        assert command[1:5] == ["-m", "mlflow", "models", "serve"]
+        assert "models:/two_stream@best" in command
+        assert environment["MLFLOW_TRACKING_URI"] == "sqlite:///x.db"
+
+
+@pytest.mark.parametrize("command", ["colour", "build"])
+def test_commands_of_the_graph_end_as_calmly_as_all_others(command):
+    assert isinstance(graph.main.commands[command], cli.CleanCommand)
 
 
 @pytest.mark.parametrize(
@@ -257,6 +319,20 @@ def test_without_kedro_one_line_says_what_to_install():
     done = python(script)
     assert done.returncode == 1
     assert done.stderr == 'Kedro is not installed. Do: pip install "hmdb_kedro[train]"\n'
+
+
+def test_without_a_file_of_logging_a_piped_line_is_one_line_too(tmp_path, monkeypatch):
+    monkeypatch.delenv("KEDRO_LOGGING_CONFIG", raising=False)
+    script = textwrap.dedent("""
+        import logging
+        from hmdb_kedro.__main__ import main
+        try:
+            main(["--help"])
+        except SystemExit:
+            logging.getLogger("hmdb_kedro").info(" ".join(["word"] * 50))
+    """)
+    done = python(script, tmp_path)
+    assert done.stdout.splitlines()[-1].count("word") == 50
 
 
 @pytest.mark.slow

@@ -1,21 +1,24 @@
 """Runs in MLflow: what they hold, and the status they end with."""
 
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import mlflow
 import pytest
+from kedro.framework.hooks.manager import _create_hook_manager, _register_hooks
 from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Node, Pipeline
 from tiny_project import inside, kedro_run, store, write_project
 
 from hmdb_kedro.datasets import LanceTable
 from hmdb_kedro.errors import UserError
-from hmdb_kedro.hooks import EarlyChecks, TableLocks
+from hmdb_kedro.hooks import HOOKS, LOCKS, EarlyChecks, Results, Sessions, TableLocks
 from hmdb_kedro.tracking.hooks import final_metrics, make_store
 from hmdb_kedro.tracking.model_runs import ModelRuns
 from hmdb_kedro.tracking.provenance import is_dead, process_tags
@@ -139,6 +142,22 @@ def test_scoring_again_goes_into_the_run_of_the_training(trained):
     assert [run.info.status for run in named(trained, "score")] == ["FINISHED", "FAILED"]
 
 
+def test_a_model_that_failed_after_its_training_is_finished_once_it_is_scored(project):
+    with pytest.raises(RuntimeError):
+        kedro_run(project, "train", mode="fail in score")
+    (failed,) = named(project, "spatial")
+    kedro_run(project, "score")
+    (scored,) = named(project, "spatial")
+    assert [failed.info.status, scored.info.status] == ["FAILED", "FINISHED"]
+
+
+def test_a_run_says_which_scores_are_its_own(trained):
+    kedro_run(trained, "score")
+    (spatial,) = named(trained, "spatial")
+    newest = max(path.name for path in (trained / "data/scores.json").iterdir())
+    assert spatial.data.tags["scores_version"] == newest
+
+
 def test_training_again_makes_a_new_run(trained):
     kedro_run(trained, "train")
     first, second = named(trained, "spatial")
@@ -184,6 +203,28 @@ def test_metrics_of_chosen_older_scores_go_into_the_older_run(trained):
     assert "test_top1" not in newer.data.metrics
 
 
+def test_metrics_go_into_the_run_whose_scores_are_read_though_a_later_one_trained(trained):
+    kedro_run(trained, "fit", spatial={"learning_rate": 0.2})
+    kedro_run(trained, "fusion_eval")
+    scored, unscored = named(trained, "spatial")
+    assert scored.data.metrics["test_top1"] == 0.5
+    assert "test_top1" not in unscored.data.metrics
+    shutil.rmtree(min((trained / "data/history.json").iterdir()))
+    kedro_run(trained, "fusion_eval")
+    _, unscored, unknown = named(trained, "spatial")
+    assert "test_top1" not in unscored.data.metrics
+    assert unknown.data.metrics["test_top1"] == 0.5
+
+
+def test_scoring_a_later_training_goes_into_its_own_run(trained):
+    kedro_run(trained, "fit", spatial={"learning_rate": 0.2})
+    kedro_run(trained, "score")
+    kedro_run(trained, "fusion_eval")
+    older, newer = named(trained, "spatial")
+    assert "test_top1" not in older.data.metrics
+    assert newer.data.metrics["test_top1"] == 0.5
+
+
 def test_a_model_that_another_store_tracked_gets_a_run_here(trained, template):
     shutil.copy(template / "mlflow.db", trained / "mlflow.db")
     kedro_run(trained, "fusion_eval")
@@ -214,6 +255,19 @@ def test_an_interrupt_marks_the_runs_as_killed_and_leaves_the_next_one_alone(pro
     assert statuses(project) == [("train", "KILLED"), ("spatial", "KILLED")]
     kedro_run(project, "train")
     assert statuses(project)[2:] == [("train", "FINISHED"), ("spatial", "FINISHED")]
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, "KILLED"), (OSError, "FAILED")])
+@pytest.mark.parametrize("step", ["name_parent", "__init__"])
+def test_a_stop_before_the_first_node_ends_the_run(project, monkeypatch, error, status, step):
+    def stop(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(ModelRuns, step, stop)
+    with pytest.raises(error):
+        kedro_run(project, "train")
+    assert [run.info.status for run in runs(project)] == [status]
+    assert mlflow.active_run() is None
 
 
 def test_two_sessions_in_one_process_stay_apart(project):
@@ -313,6 +367,20 @@ def test_a_stopped_command_ends_calmly_with_its_runs_killed(project, number, cod
     assert statuses(project) == [("all", "KILLED"), ("spatial", "KILLED")]
 
 
+@pytest.mark.parametrize(
+    ("env", "command"), [("sample", "make viz."), (None, "make viz ENV=local.")]
+)
+def test_a_run_says_where_its_own_results_are_shown(env, command, caplog):
+    results = Results()
+    loader = SimpleNamespace(default_run_env="local")
+    results.after_context_created(SimpleNamespace(env=env, config_loader=loader))
+    results.before_pipeline_run()
+    results.after_dataset_saved("metrics", {})
+    with caplog.at_level(logging.INFO, logger="hmdb_kedro"):
+        results.after_pipeline_run(DataCatalog())
+    assert command in caplog.text
+
+
 class TestTableLocks:
     def catalog(self, folder):
         return DataCatalog({"flow": LanceTable(path=str(folder / "flow.lance"))})
@@ -327,6 +395,26 @@ class TestTableLocks:
         first.after_pipeline_run()
         second.before_pipeline_run(self.pipeline, self.catalog(tmp_path))
         second.on_pipeline_error()
+
+    def test_a_table_is_locked_only_after_what_a_run_needs_is_found(self):
+        manager = _create_hook_manager()
+        _register_hooks(manager, HOOKS)
+        order = [hook.plugin for hook in manager.hook.before_pipeline_run.get_hookimpls()]
+        # Pluggy calls them from the end of the list.
+        (checks,) = [hook for hook in HOOKS if isinstance(hook, EarlyChecks)]
+        assert order.index(checks) > order.index(LOCKS)
+
+    def test_a_session_that_an_exception_leaves_lets_others_write(self, tmp_path):
+        session = Sessions(path=str(tmp_path), session_id="now")
+        LOCKS.before_pipeline_run(self.pipeline, self.catalog(tmp_path))
+        session.save()
+        with pytest.raises(UserError, match="Another run is writing"):
+            TableLocks().before_pipeline_run(self.pipeline, self.catalog(tmp_path))
+        session["exception"] = {"type": "KeyboardInterrupt"}
+        session.save()
+        other = TableLocks()
+        other.before_pipeline_run(self.pipeline, self.catalog(tmp_path))
+        other.after_pipeline_run()
 
     def test_a_folder_that_cannot_be_written_is_named(self, tmp_path):
         (tmp_path / "file").write_text("no folder")
@@ -353,6 +441,10 @@ class TestMakeStore:
         assert not (tmp_path / "mlflow.db").exists()
         make_store(address)
         assert mlflow.MlflowClient(address).get_experiment_by_name("Default") is not None
+
+    def test_an_address_with_a_query_is_left_to_mlflow(self, tmp_path):
+        make_store(f"sqlite:///{tmp_path / 'mlflow.db'}?timeout=60")
+        assert list(tmp_path.iterdir()) == []
 
     def test_a_store_that_is_there_stays_as_it_is(self, tmp_path):
         (tmp_path / "mlflow.db").write_bytes(b"anything")

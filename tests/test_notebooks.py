@@ -5,6 +5,7 @@ import json
 import re
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from clips import REPOSITORY
 from IPython.core.interactiveshell import InteractiveShell
@@ -70,6 +71,40 @@ def test_logic_is_in_the_package(file):
         if isinstance(node, kinds) and (node.end_lineno or 0) - node.lineno >= LONGEST_DEFINITION
     ]
     assert long == []
+
+
+def cell(stage, name):
+    """Return the source of a cell."""
+    cells = read(REPOSITORY / "notebooks" / f"{stage}.ipynb")["cells"]
+    return next("".join(cell["source"]) for cell in cells if cell["id"] == name)
+
+
+def test_half_as_wide_and_twice_as_long_are_so_for_any_network():
+    statements = ast.parse(cell("4_3dcnn_v2", "change")).body
+    (changes,) = [
+        statement.value
+        for statement in statements
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "changes"
+    ]
+    params = SimpleNamespace(filters=(24, 64), window=16)
+    made = eval(ast.unparse(changes), {"params": params})
+    assert made["half as wide"] == {"filters": (12, 32)}
+    assert made["twice as long"] == {"window": 32}
+
+
+@pytest.mark.parametrize(("figure", "part"), [("val_loss", "validation"), ("loss", "training")])
+def test_losses_are_drawn_without_a_validation_part_too(figure, part):
+    history = {"epochs": [{"loss": 3.0, figure: value} for value in (1.0, 0.5)]}
+    names = {
+        "pd": pd,
+        "catalog": SimpleNamespace(load=lambda _: history),
+        "models": ("cnn3d_v1", "cnn3d_v2"),
+    }
+    *preparing, drawing = ast.parse(cell("4_3dcnn_v2", "curve")).body
+    exec("\n".join(map(ast.unparse, preparing)), names)
+    drawn = eval(ast.unparse(drawing), names)
+    assert drawn.layout.title.text == f"Loss on {part} clips"
+    assert list(drawn.data[1].y) == [1.0, 0.5]
 
 
 @pytest.fixture(scope="module")

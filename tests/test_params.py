@@ -1,8 +1,12 @@
 import pytest
+from clips import REPOSITORY
 from params import base_values, make
 
+from hmdb_kedro.configuration import ARGUMENTS, ProjectConfigLoader
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.params import MODELS, RootParams, TrainParams, check_parameters, models_of
+
+CONFIGURATION = REPOSITORY / "conf"
 
 
 def changed(key, value):
@@ -17,6 +21,18 @@ def changed(key, value):
 
 def test_the_base_configuration_is_valid():
     assert check_parameters(base_values()).flow.algorithm == "dis"
+
+
+GLOBALS = ProjectConfigLoader(str(CONFIGURATION), "base", **ARGUMENTS)["globals"]
+
+
+@pytest.mark.parametrize("name", GLOBALS)
+def test_every_global_can_be_given_on_the_command_line(name):
+    loader = ProjectConfigLoader(
+        str(CONFIGURATION), "base", runtime_params={name: "given"}, **ARGUMENTS
+    )
+    assert "given" in str(loader["catalog"])
+    assert name in RootParams.model_fields
 
 
 @pytest.mark.parametrize(

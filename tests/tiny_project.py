@@ -42,6 +42,7 @@ _FILES = {
         spatial.history: {type: json.JSONDataset, filepath: data/history.json, versioned: true}
         spatial.cost: {type: json.JSONDataset, filepath: data/cost.json, versioned: true}
         spatial.scores: {type: json.JSONDataset, filepath: data/scores.json, versioned: true}
+        spatial.protocol: {type: json.JSONDataset, filepath: data/protocol.json, versioned: true}
         absent: {type: json.JSONDataset, filepath: data/absent.json}
         metrics: {type: json.JSONDataset, filepath: data/metrics.json, versioned: true}
         report: {type: json.JSONDataset, filepath: data/report.json}
@@ -80,12 +81,13 @@ _FILES = {
             if mode == "wait":
                 Path("waiting").touch()
                 time.sleep(60)
-            return {"run_id": epoch_log.run_id}, {"parameters": 5, "gflops": 0.5, "note": "text"}
+            history = {"run_id": epoch_log.run_id, "run_key": str(params["learning_rate"])}
+            return history, {"parameters": 5, "gflops": 0.5, "note": "text"}
 
         def score(history, mode):
             if mode == "fail in score":
                 raise RuntimeError("a mistake in the code")
-            return [0.1, 0.9]
+            return [0.1, 0.9], {"run_key": history["run_key"]}
 
         def fuse(scores):
             return scores
@@ -102,8 +104,8 @@ _FILES = {
             training = Pipeline([
                 Node(train, ["clip_index", "params:spatial", "params:mode", "epoch_log"],
                      ["spatial.history", "spatial.cost"], name="train", namespace="spatial"),
-                Node(score, ["spatial.history", "params:mode"], "spatial.scores", name="score",
-                     namespace="spatial"),
+                Node(score, ["spatial.history", "params:mode"],
+                     ["spatial.scores", "spatial.protocol"], name="score", namespace="spatial"),
             ])
             fusion = Pipeline([
                 Node(fuse, "spatial.scores", "fused", name="fuse", namespace="two_stream"),
@@ -113,6 +115,7 @@ _FILES = {
             return {
                 "__default__": data_prep + training + fusion,
                 "train": data_prep + training,
+                "fit": training.only_nodes("spatial.train"),
                 "score": training.only_nodes("spatial.score"),
                 "fusion_eval": fusion,
                 "load_absent": data_prep + training + Pipeline([

@@ -15,6 +15,11 @@ def main(*args: Any, **kwargs: Any) -> Any:
 
     package_name = Path(__file__).parent.name
     configure_project(package_name)
+    from hmdb_kedro.terminal import log_plainly_when_piped  # noqa: PLC0415 - needs rich
+
+    # Without a conf/logging.yml that names the package, Kedro has just set up its own logging,
+    # after the settings did this.
+    log_plainly_when_piped()
     kwargs["standalone_mode"] = not hasattr(sys, "ps1")
     return find_run_command(package_name)(*args, **kwargs)
 

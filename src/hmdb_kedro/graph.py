@@ -15,6 +15,8 @@ from kedro.framework.cli.utils import CONTEXT_SETTINGS, _split_params, env_optio
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 
+from hmdb_kedro.cli.base import CleanCommand
+
 if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
@@ -109,13 +111,13 @@ def main() -> None:
     bootstrap_project(Path.cwd())
 
 
-@main.command("colour")
+@main.command("colour", cls=CleanCommand)
 def colour_command() -> None:
     """Write the colours that `kedro viz` reads."""
     _colour()
 
 
-@main.command("build")
+@main.command("build", cls=CleanCommand)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--params", default="", callback=_split_params, help="As for `kedro run`.")
 @env_option

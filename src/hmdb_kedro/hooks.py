@@ -17,11 +17,12 @@ from hmdb_kedro.datasets.locks import lock_table
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.params import RootParams, check_parameters
 from hmdb_kedro.terminal import results_table, show
-from hmdb_kedro.tracking import TRACKING
+from hmdb_kedro.tracking import TRACKING, TrackedSessions
 
 logger = logging.getLogger(__name__)
 
 _WEIGHTS = "pretrained_weights"
+_ENV_OF_MAKE = "sample"
 
 
 class EarlyChecks:
@@ -40,13 +41,21 @@ class EarlyChecks:
         self._params = check_parameters(dict(context.config_loader["parameters"]))
 
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+    def before_pipeline_run(
+        self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], run_params: Mapping[str, Any]
+    ) -> None:
         """Try what trainings start from: they may begin hours after the extraction.
 
         Raises:
             UserError: It is not there, or it is of another network.
         """
-        models = {node.namespace for node in pipeline.nodes if _WEIGHTS in node.inputs}
+        # A model that is there already does without.
+        spares = bool(run_params.get("only_missing_outputs"))
+        models = {
+            node.namespace
+            for node in pipeline.nodes
+            if _WEIGHTS in node.inputs and not (spares and all(map(catalog.exists, node.outputs)))
+        }
         if self._params is None or not models:
             return
         # Keras is loaded already where a model is to be trained.
@@ -76,27 +85,28 @@ class TableLocks:
         Raises:
             UserError: Another run holds one, or its folder cannot be written.
         """
-        self._release()  # what an interrupted session of this process left
+        self.release()  # what a session of this process left that was never closed
         try:
             for name in sorted(pipeline.all_outputs()):
                 file = getattr(catalog.get(name), "lock_file", None)
                 if file is not None:
                     self._held.append(lock_table(name, file))
         except UserError:
-            self._release()
+            self.release()
             raise
 
     @hook_impl
     def after_pipeline_run(self) -> None:
         """Let others write."""
-        self._release()
+        self.release()
 
     @hook_impl
     def on_pipeline_error(self) -> None:
         """Let others write."""
-        self._release()
+        self.release()
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Let go of all locks; nothing where none is held."""
         while self._held:
             self._held.pop().release()
 
@@ -162,6 +172,13 @@ class Results:
     def __init__(self) -> None:
         self._metrics: Mapping[str, Any] | None = None
         self._begun = 0.0
+        self._chosen = ""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember the environment as `make` takes it, unless it is what `make` takes anyway."""
+        env = context.env or getattr(context.config_loader, "default_run_env", "base")
+        self._chosen = "" if env == _ENV_OF_MAKE else f" ENV={env}"
 
     @hook_impl
     def before_pipeline_run(self) -> None:
@@ -182,9 +199,11 @@ class Results:
             show(results_table(self._metrics))
             for entry, title in (("report", "Report"), ("model_card", "Model card")):
                 _say_where(catalog, entry, title)
+            make = {name: f"make {name}{self._chosen}" for name in ("viz", "mlflow", "demo")}
             logger.info(
-                "Pipelines, their data and figures: make viz. Runs: make mlflow. The recogniser "
-                "as a page: make demo, as a server: make serve."
+                "Pipelines, their data and figures: %(viz)s. Runs: %(mlflow)s. The recogniser "
+                "as a page: %(demo)s, as a server: make serve.",
+                make,
             )
         logger.info("Done in %d min %02d s.", *divmod(round(seconds), 60))
 
@@ -195,4 +214,20 @@ def _say_where(catalog: CatalogProtocol[Any, Any], entry: str, title: str) -> No
         logger.info("%s: %s", title, dataset._get_load_path())
 
 
-HOOKS = (EarlyChecks(), TableLocks(), EntryNotes(), Progress(), Results(), TRACKING)
+LOCKS = TableLocks()
+
+
+class Sessions(TrackedSessions):
+    """Let go of the tables of a session that ends with Ctrl-C, or before its first node."""
+
+    def save(self) -> None:
+        """Release the locks when the session is left with an exception."""
+        try:
+            super().save()
+        finally:
+            if self.get("exception") is not None:
+                LOCKS.release()
+
+
+# Of two hooks, the one that stands later goes first: checks before locks.
+HOOKS = (LOCKS, EarlyChecks(), EntryNotes(), Progress(), Results(), TRACKING)

@@ -356,6 +356,7 @@ class RootParams(Params):
     external_scores_dir: str | None = Field(
         None, description="Folder of score tables of other tools."
     )
+    weights_dir: str | None = Field(None, description="Folder of pretrained weights.")
 
 
 def models_of(kind: type[TrainParams]) -> tuple[str, ...]:

@@ -16,13 +16,13 @@ logging.getLogger("py.warnings").addFilter(
     lambda record: not any(text in record.getMessage() for text in _NOT_NEWS)
 )
 
-from hmdb_kedro import configuration, hooks, offline, terminal, tracking  # noqa: E402
+from hmdb_kedro import configuration, hooks, offline, terminal  # noqa: E402
 
 offline.keep_viz_offline()
 terminal.log_plainly_when_piped()
 
 HOOKS = hooks.HOOKS
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
-SESSION_STORE_CLASS = tracking.TrackedSessions
+SESSION_STORE_CLASS = hooks.Sessions
 CONFIG_LOADER_CLASS = configuration.ProjectConfigLoader
 CONFIG_LOADER_ARGS = configuration.ARGUMENTS

@@ -1,5 +1,7 @@
+from types import SimpleNamespace
+
 import pytest
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from params import base_values, make
 
@@ -72,13 +74,26 @@ def test_an_absent_earlier_model_stops_a_run_before_its_first_node(tmp_path, mod
     checks = EarlyChecks()
     checks.after_context_created(Context())
     with pytest.raises(UserError, match=r"`init_from`: there is no model .*earlier\.keras"):
-        checks.before_pipeline_run(training_of(model), catalog_of(tmp_path))
+        checks.before_pipeline_run(training_of(model), catalog_of(tmp_path), {})
     (tmp_path / "earlier.keras").touch()
     with pytest.raises(UserError, match=r"has no earlier\.json beside it"):
-        checks.before_pipeline_run(training_of(model), catalog_of(tmp_path))
+        checks.before_pipeline_run(training_of(model), catalog_of(tmp_path), {})
     (tmp_path / "earlier.json").touch()
     with pytest.raises(UserError, match=r"`init_from`: .*earlier\.keras is no model"):
-        checks.before_pipeline_run(training_of(model), catalog_of(tmp_path))
+        checks.before_pipeline_run(training_of(model), catalog_of(tmp_path), {})
+
+
+def test_a_model_that_is_there_needs_no_weights_where_only_missing_outputs_are_made(tmp_path):
+    checks = EarlyChecks()
+    values = base_values()
+    values["spatial"]["init_from"] = "absent.keras"
+    checks.after_context_created(SimpleNamespace(config_loader={"parameters": values}))
+    catalog = catalog_of(tmp_path)
+    given = training_of("spatial"), catalog, {"only_missing_outputs": True}
+    with pytest.raises(UserError, match="`init_from`: there is no model"):
+        checks.before_pipeline_run(*given)
+    catalog["model"] = MemoryDataset("trained")
+    checks.before_pipeline_run(*given)
 
 
 def test_a_versioned_entry_stands_for_its_newest_version(tmp_path):
@@ -138,4 +153,4 @@ def check_early(folder, **changes):
 
     checks = EarlyChecks()
     checks.after_context_created(Context())
-    checks.before_pipeline_run(training_of("spatial"), catalog_of(folder))
+    checks.before_pipeline_run(training_of("spatial"), catalog_of(folder), {})

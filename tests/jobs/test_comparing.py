@@ -132,6 +132,19 @@ def test_without_scores_a_difference_has_no_interval_and_says_why(client, childr
     assert found["gflops"].note is None  # has no interval anyway
 
 
+def test_scores_of_a_later_session_than_the_trainings_are_found(client, children):
+    run, _ = find_runs(client, children["spatial"])
+    run.data.tags["scores_version"] = "later"
+    asked = []
+
+    def load(entry, split, version):
+        asked.append((entry, version))
+        return absent(entry, split, version)
+
+    assert "no scores of version later" in read_run(client, run, load).lack
+    assert asked == [("spatial.scores", "later")]
+
+
 def test_a_difference_comes_with_its_interval_from_the_stored_scores(client, children):
     rng = np.random.default_rng(0)
     worse, better = (rng.random(SOURCES * CLIPS_A_SOURCE) < share for share in (0.3, 0.9))

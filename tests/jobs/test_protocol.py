@@ -1,8 +1,11 @@
 """What is left to do, and the loop over splits and seeds, with a runner that runs nothing."""
 
 import json
+import subprocess
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 from kedro.framework.project import configure_project
@@ -15,6 +18,7 @@ from hmdb_kedro.datasets import ProtocolRuns
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.jobs.protocol import (
     Found,
+    KedroRuns,
     RunKeys,
     Steps,
     StoredRuns,
@@ -257,3 +261,12 @@ class TestStored:
         table.touch()
         (run,) = ProtocolRuns(path=str(tmp_path), name="left").load()
         assert (run.model, run.version, run.data_set) == ("temporal", "v1", "left")
+
+
+def test_an_interrupt_of_this_process_alone_does_not_wait_for_the_whole_run(tmp_path, monkeypatch):
+    run = MagicMock()
+    run.wait.side_effect = [KeyboardInterrupt, subprocess.TimeoutExpired("kedro run", 30), 0]
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: nullcontext(run))
+    with pytest.raises(KeyboardInterrupt):
+        KedroRuns(tmp_path).start(1, 1)
+    assert [name for name, *_ in run.mock_calls] == ["wait", "wait", "terminate", "wait"]

@@ -1,6 +1,7 @@
 """Rows of videos in, answers out, as MLflow loads the model: every bad row is named."""
 
 import base64
+from unittest.mock import MagicMock
 
 import mlflow
 import pandas as pd
@@ -12,6 +13,7 @@ from recognising import FUSION
 
 from hmdb_kedro.errors import UserError
 from hmdb_kedro.inference import Recogniser
+from hmdb_kedro.serving import saving
 from hmdb_kedro.serving.saving import REQUIREMENTS, log_scoring_model
 
 # MLflow takes seconds to import.
@@ -148,3 +150,13 @@ def test_an_address_of_no_model_is_one_line(store_address, tmp_path, use_store):
     (tmp_path / "other").mkdir()
     with pytest.raises(UserError, match="no two-stream model"):
         Recogniser.from_mlflow(str(tmp_path / "other"))
+
+
+def test_a_model_whose_files_the_store_refuses_is_marked_as_failed(tmp_path, monkeypatch):
+    monkeypatch.setattr(saving, "save_scoring_model", lambda *_: None)
+    client = MagicMock()
+    client.create_logged_model.return_value.model_id = "m-1"
+    client.log_model_artifacts.side_effect = MlflowException("no space left")
+    with pytest.raises(MlflowException, match="no space left"):
+        log_scoring_model(client, "run", None, "two_stream")
+    client.finalize_logged_model.assert_called_once_with("m-1", "FAILED")

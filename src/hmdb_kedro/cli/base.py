@@ -28,6 +28,32 @@ logger = logging.getLogger(__name__)
 class CleanCommand(click.Command):
     """A command that says in one line what a user can mend, and ends calmly when stopped."""
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Read the options.
+
+        Raises:
+            click.ClickException: Also in place of an error of what reads `--params` or `--config`.
+        """
+        given = " ".join(args)  # which click takes apart
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            logger.debug("What stopped the command:", exc_info=error)
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise click.ClickException(
+                f"`--params` or `--config` cannot be read: {reason}. Received: {given}. A file of "
+                "--config begins with `run:`; values with brackets, quotes or backslashes belong "
+                "into a parameters.yml of the environment."
+            ) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command.
 

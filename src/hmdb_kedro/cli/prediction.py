@@ -1,5 +1,7 @@
 """Commands that use a trained recogniser."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,8 @@ import click
 
 from hmdb_kedro.cli.base import CleanCommand, open_context, project_options
 from hmdb_kedro.cli.group import hmdb
+from hmdb_kedro.errors import UserError
+from hmdb_kedro.params import FUSED
 
 
 @hmdb.command(cls=CleanCommand)
@@ -71,4 +75,27 @@ def demo(
     chosen = f" --env {env}" if env else ""
     serve(
         context.catalog, port, "make run" if env == "sample" else f"kedro run{chosen}", click.echo
+    )
+
+
+@hmdb.command(cls=CleanCommand, name="serve")
+@project_options
+@click.option("--port", default=5001, show_default=True, type=click.IntRange(1, 65535))
+def serve_best(env: str | None, conf_source: str | None, params: dict[str, Any], port: int) -> None:
+    """Serve the best two-stream model on this machine, by MLflow's own server."""
+    from mlflow import MlflowClient  # noqa: PLC0415 - seconds
+
+    from hmdb_kedro.tracking.hooks import choose_store  # noqa: PLC0415
+    from hmdb_kedro.tracking.registry import BEST  # noqa: PLC0415
+
+    store = choose_store(open_context(env, conf_source, params))
+    known = MlflowClient(store).search_registered_models(f"name = '{FUSED}'")
+    if not any(BEST in model.aliases for model in known):
+        command = "make run" if env == "sample" else f"kedro run{f' --env {env}' if env else ''}"
+        raise UserError(f"There is no model to serve yet. Received: {store}. Do: {command}")
+    serving = ["models", "serve", "-m", f"models:/{FUSED}@{BEST}", "--env-manager", "local"]
+    os.execve(  # in place of this process, so that signals reach the server
+        sys.executable,
+        [sys.executable, "-m", "mlflow", *serving, "-h", "127.0.0.1", "-p", str(port)],
+        os.environ | {"MLFLOW_TRACKING_URI": store},
     )

@@ -4,7 +4,6 @@ from typing import Any
 
 import click
 from kedro.framework.project import pipelines
-from kedro.io import DatasetError
 from kedro.runner import SequentialRunner
 
 from hmdb_kedro.cli.base import CleanCommand, open_context, project_options
@@ -18,12 +17,10 @@ from hmdb_kedro.terminal import results_table, show
 def results(env: str | None, conf_source: str | None, params: dict[str, Any]) -> None:
     """Show the table of the last stored metrics."""
     context = open_context(env, conf_source, params)
-    try:
-        metrics = context.catalog.load("metrics")
-    except DatasetError:
+    if not context.catalog.exists("metrics"):
         chosen = f" --env {env}" if env else ""
-        raise UserError(f"There are no metrics yet. Do: kedro run{chosen}") from None
-    show(results_table(metrics))
+        raise UserError(f"There are no metrics yet. Do: kedro run{chosen}")
+    show(results_table(context.catalog.load("metrics")))
 
 
 @hmdb.command(cls=CleanCommand)

@@ -20,6 +20,7 @@ from hmdb_kedro.evaluation.intervals import mean_intervals
 from hmdb_kedro.evaluation.metrics import log_losses, top_k_hits
 from hmdb_kedro.evaluation.scores import aligned, list_some, part, sources_of
 from hmdb_kedro.evaluation.significance import holm, sign_flip_p
+from hmdb_kedro.tracking.source import SCORES_VERSION
 
 # From a catalog entry, the split of a run and a version to what is stored.
 Load = Callable[[str, str, str], Any]
@@ -128,8 +129,7 @@ def read_run(client: mlflow.MlflowClient, run: Run, load: Load) -> ModelRun:
     }
     figures = {name: run.data.metrics[name] for name in FIGURES if name in run.data.metrics}
     read = ModelRun(run.info.run_id, tags["model"], settings, figures)
-    parent = client.get_run(tags[_PARENT]) if _PARENT in tags else None
-    version = parent.data.tags.get(_VERSION) if parent else None
+    version = _scores_version(client, tags)
     if version is None:
         return replace(read, lack="its run does not say which scores are its own")
     try:
@@ -234,6 +234,14 @@ def _models_of(run: Run, known: Sequence[Run]) -> list[Run]:
         return [run]
     below = [child for child in known if child.data.tags.get(_PARENT) == run.info.run_id]
     return sorted((r for r in below if "model" in r.data.tags), key=lambda r: r.info.start_time)
+
+
+def _scores_version(client: mlflow.MlflowClient, tags: Mapping[str, str]) -> str | None:
+    """Return the version of a run's scores: tagged, else that of the session which trained it."""
+    if SCORES_VERSION in tags:
+        return tags[SCORES_VERSION]
+    parent = client.get_run(tags[_PARENT]) if _PARENT in tags else None
+    return parent.data.tags.get(_VERSION) if parent else None
 
 
 def _stored_scores(run: ModelRun, version: str, load: Load) -> tuple[pd.DataFrame, np.ndarray]:

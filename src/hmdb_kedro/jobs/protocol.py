@@ -28,6 +28,7 @@ EVALUATION = "fusion_eval"
 _TRAINED = ("model", "history", "val_scores")
 # No evaluation reads them: a run from before there were any is as good.
 _FOR_PEOPLE = {"onnx", "curves"}
+_SECONDS_TO_STOP = 30
 _DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 
 logger = logging.getLogger(__name__)
@@ -234,8 +235,12 @@ class KedroRuns:
         ) as process:
             try:
                 return process.wait()
-            except KeyboardInterrupt:  # which the run has had too
-                process.wait()
+            except KeyboardInterrupt:  # which the run has had too, unless it was for us alone
+                try:
+                    process.wait(_SECONDS_TO_STOP)
+                except subprocess.TimeoutExpired:
+                    process.terminate()
+                    process.wait()
                 raise
             except SystemExit:
                 process.terminate()

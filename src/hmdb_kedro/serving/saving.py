@@ -1,6 +1,7 @@
 """Save a recogniser as an MLflow model."""
 
 import base64
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ import cv2
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array, Object, Property
@@ -51,9 +53,14 @@ def log_scoring_model(
         model_id=logged.model_id,
         run_id=run_id,
     )
-    with TemporaryDirectory() as folder:
-        save_scoring_model(exported, Path(folder) / "model", model)
-        client.log_model_artifacts(logged.model_id, str(Path(folder) / "model"))
+    try:
+        with TemporaryDirectory() as folder:
+            save_scoring_model(exported, Path(folder) / "model", model)
+            client.log_model_artifacts(logged.model_id, str(Path(folder) / "model"))
+    except BaseException:
+        with suppress(MlflowException):  # which may be what went wrong
+            client.finalize_logged_model(logged.model_id, "FAILED")
+        raise
     client.finalize_logged_model(logged.model_id, "READY")
     outputs = [mlflow.entities.LoggedModelOutput(logged.model_id, step=0)]
     client.log_outputs(run_id, outputs)

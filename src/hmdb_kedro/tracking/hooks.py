@@ -21,9 +21,11 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from hmdb_kedro.params import FUSED
-from hmdb_kedro.tracking.source import MODELS, PICTURES, RunSource
+from hmdb_kedro.tracking.source import MODELS, PICTURES, SCORES_VERSION, RunSource
 
 if TYPE_CHECKING:
+    from mlflow.entities import Run
+
     from hmdb_kedro.tracking.attachments import Attachments
     from hmdb_kedro.tracking.model_runs import ModelRuns
 
@@ -60,30 +62,44 @@ class ModelTracking:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> Generator[None, Any, Any]:
-        """Take over below the parent run that kedro-mlflow opens."""
+        """Take over below the parent run that kedro-mlflow opens; end it where that fails."""
         is_ours = _active_run() is None
         _forget_last_parent()
-        result = yield
-        parent = _active_run()
-        if parent is None or self._context is None:
-            return result
+        if self._context is None:
+            return (yield)
+        # All that takes time is done before there is a run: one that says RUNNING and whose process
+        # is not known by its tags yet would say so for ever after a kill.
+        from hmdb_kedro.tracking import attachments, model_runs  # noqa: F401, PLC0415 - MLflow
+
+        source = RunSource(self._context, run_params, pipeline, catalog)
+        try:
+            result = yield
+            if (parent := _active_run()) is not None:
+                self._take_over(parent, source, is_ours=is_ours)
+        except BaseException as error:
+            stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+            self.abandon(status := "KILLED" if stopped else "FAILED")
+            while is_ours and _active_run() is not None:
+                sys.modules["mlflow"].end_run(status)
+            raise
+        return result
+
+    def _take_over(self, parent: "Run", source: RunSource, *, is_ours: bool) -> None:
         from hmdb_kedro.tracking.attachments import Attachments  # noqa: PLC0415 - imports MLflow
         from hmdb_kedro.tracking.model_runs import ModelRuns, mark_dead_runs, tag_run  # noqa: PLC0415
 
-        source = RunSource(self._context, run_params, pipeline, catalog)
+        tag_run(parent, source.tags)
         self._source, self._node, self._pid = source, None, os.getpid()
         self._runs = ModelRuns(
             parent, describe=source.describe, find_earlier=source.stored_run_id, is_ours=is_ours
         )
-        tag_run(parent, source.tags)
         if is_ours:
             self._runs.name_parent(source.subject, source.tags)
         self._attachments = Attachments(self._runs, source)
-        mark_dead_runs(parent.info.experiment_id)
         # Registered after MLflow's own, hence run before it: MLflow's would say FINISHED.
         atexit.unregister(self.abandon)
         atexit.register(self.abandon, "KILLED")
-        return result
+        mark_dead_runs(parent.info.experiment_id)
 
     @hook_impl
     def before_dataset_loaded(self, dataset_name: str, node: Node) -> None:
@@ -123,6 +139,8 @@ class ModelTracking:
         model, _, entry = dataset_name.rpartition(".")
         if entry == "cost" and model in MODELS:
             self._runs.log(model, _numbers(data))
+        if entry == "scores" and model in MODELS and self._source is not None:
+            self._runs.tag(model, SCORES_VERSION, self._source.version)
 
     @hook_impl(wrapper=True)
     def after_pipeline_run(self) -> Generator[None, Any, Any]:
@@ -222,10 +240,12 @@ def make_store(address: str) -> None:
     """Make a SQLite store that is not there yet, whole or not at all.
 
     MLflow makes its tables one after the other, and fails for good on a file that a kill left with
-    some of them. Any other store is not ours to make.
+    some of them. Any other store, or one whose address asks for more, is not ours to make.
     """
+    if not address.startswith(SQLITE) or "?" in address:
+        return
     path = Path(address.removeprefix(SQLITE))
-    if not address.startswith(SQLITE) or path.exists() or not path.parent.is_dir():
+    if path.exists() or not path.parent.is_dir():
         return
     from mlflow import MlflowClient  # noqa: PLC0415 - slow, and kedro-mlflow is about to need it
 

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from hmdb_kedro.tracking.provenance import is_dead
 
+_STOPPED = ("FAILED", "KILLED")
 _PARENT = "mlflow.parentRunId"
 _INHERITED = ("mlflow.user", "mlflow.source.name", "mlflow.source.type")
 
@@ -92,6 +93,10 @@ class ModelRuns:
         points = [Metric(name, float(value), now, 0) for name, value in metrics.items()]
         self.client.log_batch(self._child(model, anew=False).run_id, metrics=points)
 
+    def tag(self, model: str, key: str, value: str) -> None:
+        """Tag the run of a model, be it open or not."""
+        self.client.set_tag(self._child(model, anew=False).run_id, key, value)
+
     def run_id(self, model: str | None) -> str:
         """Return the run that takes what is about a model: the parent where it has none here."""
         child = self._children.get(model or "")
@@ -156,7 +161,10 @@ class ModelRuns:
             self.client.set_terminated(child.run_id, status)
         else:  # its training ended when it ended, whatever happens to a later look at it
             info = child.earlier.info
-            self.client.set_terminated(child.run_id, info.status, info.end_time)
+            # What stopped after the training is done now.
+            mended = status == "FINISHED" and info.status in _STOPPED
+            left = status if mended else info.status
+            self.client.set_terminated(child.run_id, left, info.end_time)
 
 
 def run_name(subject: str, tags: Mapping[str, str]) -> str:

@@ -1,6 +1,7 @@
 """What the MLflow run of a model says about where it comes from."""
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from hmdb_kedro.inference.exported import Exported
 
 MODELS = (*TRAINED_MODELS, FUSED)
+# The tag of a model's run that says which of the stored scores are its own.
+SCORES_VERSION = "scores_version"
 
 # How work is spread says nothing about a result.
 _WORKER_FIELDS = {"n_jobs", "backend", "batch_clips", "loader_threads", "devices"}
@@ -52,11 +55,13 @@ class RunSource:
         names = run_params.get("pipeline_names") or ["__default__"]
         known = [*ORDER, *sorted(set(names) - set(ORDER))]
         self.subject = ", ".join(name for name in known if name in names)
+        self.version: str = run_params["run_id"]  # that all of the session is saved under
         self._params = context.params
         self._catalog = catalog
         self._load_versions = run_params.get("load_versions") or {}
         # With --only-missing-outputs the runner alone knows which of the nodes will run.
         self._made = set() if run_params.get("only_missing_outputs") else pipeline.all_outputs()
+        self._read = pipeline.all_inputs() - self._made
         self.tags = {
             **{key: str(value) for key, value in self._split_and_seed().items()},
             "env": context.env or "base",
@@ -103,16 +108,23 @@ class RunSource:
         return {table: version for table, version in found.items() if version}
 
     def stored_run_id(self, model: str) -> str | None:
-        """Return the run id that a model's training left in its `history`."""
-        name = f"{model}.history"
-        # Scores of a chosen version belong to the training of that version, or to none we know.
-        version = self._load_versions.get(name) or self._load_versions.get(f"{model}.scores")
-        try:
-            if name not in self._catalog or not self._catalog.exists(name):
-                return None
-            run_id = self._catalog.load(name, version=version).get("run_id")
-        except DatasetError:
-            return None
+        """Return the run id that a training left in its `history`.
+
+        It is the training of the scores that are read here, or of the newest model where none are:
+        a model may have been trained since then, and not been scored.
+        """
+        name, scores = f"{model}.history", f"{model}.scores"
+        chosen = self._load_versions.get(name)
+        # Scores of a chosen version belong to the training of that version, unless they say that
+        # another one made them.
+        version = chosen or self._load_versions.get(scores)
+        history = self._stored(name, version)
+        if chosen is None and scores in self._read:
+            key = self._stored(f"{model}.protocol", self._load_versions.get(scores)).get("run_key")
+            if key and history.get("run_key", key) != key:
+                older = (self._stored(name, version) for version in self._versions(name))
+                history = next((found for found in older if found.get("run_key") == key), {})
+        run_id = history.get("run_id")
         return None if run_id is None else str(run_id)
 
     def exported(self) -> "Exported":
@@ -126,6 +138,24 @@ class RunSource:
         chosen = {name: self._load_versions.get(f"{name}.scores") for name in TRAINED_MODELS}
         versions = {name: version for name, version in chosen.items() if version}
         return exported_of(self._catalog, versions=versions)
+
+    def _stored(self, name: str, version: str | None) -> Mapping[str, Any]:
+        """Return a JSON entry, empty where there is none."""
+        try:
+            if name not in self._catalog or not self._catalog.exists(name):
+                return {}
+            found: Mapping[str, Any] = self._catalog.load(name, version=version)
+        except DatasetError:
+            return {}
+        return found
+
+    def _versions(self, name: str) -> list[str]:
+        """Return the versions of an entry that are there, newest first."""
+        dataset = self._catalog.get(name)
+        if not isinstance(dataset, AbstractVersionedDataset):
+            return []
+        files = dataset._glob_function(str(dataset._get_versioned_path("*")))
+        return sorted((PurePath(file).parent.name for file in files), reverse=True)
 
     def _split_and_seed(self) -> dict[str, Any]:
         names: tuple[str, ...] = ("split", "seed")
