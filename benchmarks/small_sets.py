@@ -3,8 +3,8 @@
     python -m benchmarks.small_sets CLIPS OUTPUT [--backbone FILE]
 
 CLIPS holds `ut_interaction_1` and `arid6`, each with `videos` and `splits`; all that is made goes
-below OUTPUT. About 1.5 hours on two idle cores, half an hour of them for the backbone. What is
-finished is not run again, so that a stopped script goes on.
+below OUTPUT. An hour and three quarters on two cores that had other work too, and half an hour more
+for the backbone. What is finished is not run again, so that a stopped script goes on.
 """
 
 import argparse
